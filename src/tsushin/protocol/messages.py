@@ -1,0 +1,195 @@
+"""Jupyter messages as values, and the contents that comms use.
+
+A ``Message`` is what every wire produces and every transport moves. Nothing here looks at a clock or
+makes an id: ``now`` and ``msg_id`` come from the caller.
+
+``content["data"]`` of a message on its way out is usually ``msgspec.Raw``: JSON that was encoded when the
+user called ``send``, so later changes to the user's objects change nothing that was sent, and the wire
+copies it instead of encoding again. ``plain`` turns such a message into ordinary objects.
+
+Spec: Jupyter messaging, "General Message Format" and "Custom Messages".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, NewType, NotRequired, TypedDict, cast
+
+import msgspec
+
+from tsushin.errors import RemoteProtocolError, quote
+
+CommId = NewType("CommId", str)
+MsgId = NewType("MsgId", str)
+SessionId = NewType("SessionId", str)
+
+Channel = Literal["shell", "iopub", "control", "stdin"]
+CHANNELS: Final[tuple[Channel, ...]] = ("shell", "iopub", "control", "stdin")
+
+# Any: a JSON value as decoded; no static type says more.
+JsonObject = dict[str, Any]
+
+PROTOCOL_VERSION: Final = "5.4"
+COMM_TYPES: Final = frozenset({"comm_open", "comm_msg", "comm_close"})
+
+
+class Header(TypedDict):
+    """A message header as it is on the wire."""
+
+    msg_id: str
+    msg_type: str
+    session: str
+    username: str
+    date: str
+    version: str
+    subshell_id: NotRequired[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One Jupyter message on one channel.
+
+    Attributes:
+        channel: the channel it travels on.
+        header: see ``Header``; a message from a peer may lack keys, so read with ``get``.
+        parent_header: the header of the message that caused this one, or ``{}``.
+        metadata: JSON object.
+        content: JSON object.
+        buffers: binary attachments as read-only byte views (format "B", one dimension).
+        identities: ZMQ routing frames, in order; empty on every other wire.
+    """
+
+    channel: Channel
+    header: Header
+    parent_header: JsonObject = field(default_factory=dict)
+    metadata: JsonObject = field(default_factory=dict)
+    content: JsonObject = field(default_factory=dict)
+    buffers: tuple[memoryview, ...] = ()
+    identities: tuple[bytes, ...] = ()
+
+    @property
+    def msg_type(self) -> str:
+        """The header's ``msg_type``, or "" where a peer left it out."""
+        return self.header.get("msg_type", "")
+
+    @property
+    def session(self) -> str:
+        """The header's ``session``: which client process sent this, or ""."""
+        return self.header.get("session", "")
+
+
+class ClassicMessage(TypedDict):
+    """A message as user handlers get it: the shape ipykernel and jupyter_client use."""
+
+    header: Header
+    msg_id: str
+    msg_type: str
+    parent_header: JsonObject
+    metadata: JsonObject
+    content: JsonObject
+    buffers: list[Any]  # memoryview, read-only; Any because lists are invariant
+
+
+def new_header(msg_type: str, *, msg_id: str, session: str, now: float, username: str = "") -> Header:
+    """Build a header. ``now`` is in seconds since 1970, UTC."""
+    return {
+        "msg_id": msg_id,
+        "msg_type": msg_type,
+        "session": session,
+        "username": username,
+        "date": datetime.fromtimestamp(now, UTC).isoformat(),
+        "version": PROTOCOL_VERSION,
+    }
+
+
+def to_classic(message: Message) -> ClassicMessage:
+    """Return the message as handlers get it; nothing is copied."""
+    header = message.header
+    return {
+        "header": header,
+        "msg_id": header.get("msg_id", ""),
+        "msg_type": header.get("msg_type", ""),
+        "parent_header": message.parent_header,
+        "metadata": message.metadata,
+        "content": message.content,
+        "buffers": list(message.buffers),
+    }
+
+
+def from_classic(classic: Mapping[str, Any], channel: Channel) -> Message:
+    """Return the message in a classic dict; ``buffers`` become read-only byte views, not copied."""
+    views = (memoryview(b) for b in classic.get("buffers") or ())
+    return Message(
+        channel=channel,
+        header=cast("Header", classic["header"]),  # a peer may lack keys, as Message says
+        parent_header=dict(classic.get("parent_header") or {}),
+        metadata=classic.get("metadata") or {},
+        content=classic["content"],
+        buffers=tuple(v.cast("B").toreadonly() for v in views),
+    )
+
+
+def plain(message: Message) -> Message:
+    """Return the message with every ``msgspec.Raw`` inside decoded, as a peer would see it."""
+    metadata, content = msgspec.json.decode(msgspec.json.encode((message.metadata, message.content)))
+    return replace(message, metadata=metadata, content=content)
+
+
+def comm_content(message: Message) -> JsonObject:
+    """Check the content of a comm message and return it with ``data`` present.
+
+    A missing ``data`` and an empty list count as ``{}``: the specification asks for an object, but a
+    ``comm_close`` often comes without, and IRkernel writes ``{}`` as ``[]``.
+
+    Raises:
+        RemoteProtocolError: a field is missing or has another type than the specification gives it.
+
+    Spec: Jupyter messaging, "Custom Messages".
+    """
+    kind, content = message.msg_type, message.content
+    _demand(kind, content, "comm_id", str)
+    if kind == "comm_open":
+        _demand(kind, content, "target_name", str)
+        if content.get("target_module") is not None:
+            _demand(kind, content, "target_module", str)
+    if content.get("data") in (None, []):
+        return {**content, "data": {}}
+    _demand(kind, content, "data", dict)
+    return content
+
+
+def comm_info_content(
+    targets: Mapping[str, str], target_name: object = None
+) -> dict[str, Any]:
+    """Build the content of ``comm_info_reply``.
+
+    Args:
+        targets: comm id -> target name of every open comm.
+        target_name: only comms of this target, or None (or "") for all.
+
+    Spec: Jupyter messaging, "Comm info".
+    """
+    wanted = target_name or None
+    return {
+        "status": "ok",
+        "comms": {
+            comm_id: {"target_name": name}
+            for comm_id, name in targets.items()
+            if wanted is None or name == wanted
+        },
+    }
+
+
+_JSON_NAMES: Final[dict[type, str]] = {str: "string", dict: "object"}
+
+
+def _demand(kind: str, content: Mapping[str, object], key: str, wanted: type) -> None:
+    if key not in content:
+        raise RemoteProtocolError(f"{kind} content.{key}: expected {_JSON_NAMES[wanted]}, it is missing")
+    value = content[key]
+    if not isinstance(value, wanted):
+        raise RemoteProtocolError(
+            f"{kind} content.{key}: expected {_JSON_NAMES[wanted]}, got {quote(value)}"
+        )
