@@ -1,6 +1,18 @@
 /** The shape of what the next commits bring; replaced by the real modules one by one. */
-import type { ClassicMessage, JsonObject, MsgMessage, OpenMessage, CloseMessage } from "./protocol/messages.js";
-import type { CommInfo, ConnectOptions, ExecuteOptions, ExecuteResult, KernelStatus } from "./frontend/types.js";
+import type {
+  ClassicMessage,
+  JsonObject,
+  MsgMessage,
+  OpenMessage,
+  CloseMessage,
+} from "./protocol/messages.js";
+import type {
+  CommInfo,
+  ConnectOptions,
+  ExecuteOptions,
+  ExecuteResult,
+  KernelStatus,
+} from "./frontend/types.js";
 import type { BufferLike, Jupyter, ScriptScope } from "./classic/types.js";
 
 export declare class Comm {
@@ -8,8 +20,16 @@ export declare class Comm {
   readonly target_name: string;
   readonly primary: boolean;
   readonly closed: boolean;
-  send(data?: JsonObject, metadata?: JsonObject | null, buffers?: readonly BufferLike[] | null): void;
-  close(data?: JsonObject, metadata?: JsonObject | null, buffers?: readonly BufferLike[] | null): void;
+  send(
+    data?: JsonObject,
+    metadata?: JsonObject | null,
+    buffers?: readonly BufferLike[] | null,
+  ): void;
+  close(
+    data?: JsonObject,
+    metadata?: JsonObject | null,
+    buffers?: readonly BufferLike[] | null,
+  ): void;
   on_msg<F extends ((msg: MsgMessage) => unknown) | null>(f: F): F;
   on_close<F extends ((msg: CloseMessage) => unknown) | null>(f: F): F;
   expect_msg(timeout?: number): Promise<ClassicMessage>;

@@ -30,9 +30,24 @@ export interface Callbacks {
 export interface ClassicComm {
   readonly comm_id: string;
   readonly target_name: string;
-  open(data?: JsonObject, callbacks?: Callbacks | null, metadata?: JsonObject | null, buffers?: readonly BufferLike[] | null): string;
-  send(data?: JsonObject, callbacks?: Callbacks | null, metadata?: JsonObject | null, buffers?: readonly BufferLike[] | null): string;
-  close(data?: JsonObject, callbacks?: Callbacks | null, metadata?: JsonObject | null, buffers?: readonly BufferLike[] | null): string;
+  open(
+    data?: JsonObject,
+    callbacks?: Callbacks | null,
+    metadata?: JsonObject | null,
+    buffers?: readonly BufferLike[] | null,
+  ): string;
+  send(
+    data?: JsonObject,
+    callbacks?: Callbacks | null,
+    metadata?: JsonObject | null,
+    buffers?: readonly BufferLike[] | null,
+  ): string;
+  close(
+    data?: JsonObject,
+    callbacks?: Callbacks | null,
+    metadata?: JsonObject | null,
+    buffers?: readonly BufferLike[] | null,
+  ): string;
   on_msg(callback: PageCallback): void;
   on_close(callback: PageCallback): void;
 }
