@@ -1,0 +1,46 @@
+# Every command of this project. Recipes are short: the work is in tools/, readable on its own.
+PYTHON ?= python3
+RUN := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench fuzz docs build matrix soak
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+demo: ## a real kernel and a real page: open it and watch both documented flows
+	@$(PYTHON) tools/prepare.py demo
+	@.venv/bin/tsushin demo
+
+test: ## every test, TypeScript then Python; installs what they need, Chromium included
+	@$(PYTHON) tools/prepare.py test
+	@$(RUN) tools/node.py test
+	@$(RUN) -m pytest
+
+check: ## linters, type checkers, import contracts and the project's own rules
+	@$(PYTHON) tools/prepare.py check
+	@$(RUN) tools/check.py
+
+bench: ## measure against the stock stack; JSON and a table
+	@$(PYTHON) tools/prepare.py bench
+	@$(RUN) -m bench
+
+fuzz: ## random bytes into every decoder (long)
+	@$(PYTHON) tools/prepare.py fuzz
+	@$(RUN) -m pytest -m fuzz
+
+docs: ## build the documentation into docs/_build/html
+	@$(PYTHON) tools/prepare.py docs
+	@$(RUN) -m sphinx --fail-on-warning docs docs/_build/html
+
+build: ## the wheel and the sdist into dist/
+	@$(PYTHON) tools/prepare.py build
+	@$(RUN) -m build
+
+matrix: ## the tests against every supported version of each neighbour (long)
+	@$(PYTHON) tools/prepare.py test
+	@$(RUN) -m pytest -m matrix
+
+soak: ## hours of traffic, looking for leaks and losses (long)
+	@$(PYTHON) tools/prepare.py test
+	@$(RUN) -m pytest -m soak

