@@ -92,7 +92,9 @@ class ClassicMessage(TypedDict):
     buffers: list[Any]  # memoryview, read-only; Any because lists are invariant
 
 
-def new_header(msg_type: str, *, msg_id: str, session: str, now: float, username: str = "") -> Header:
+def new_header(
+    msg_type: str, *, msg_id: str, session: str, now: float, username: str = ""
+) -> Header:
     """Build a header. ``now`` is in seconds since 1970, UTC."""
     return {
         "msg_id": msg_id,
@@ -133,7 +135,9 @@ def from_classic(classic: Mapping[str, Any], channel: Channel) -> Message:
 
 def plain(message: Message) -> Message:
     """Return the message with every ``msgspec.Raw`` inside decoded, as a peer would see it."""
-    metadata, content = msgspec.json.decode(msgspec.json.encode((message.metadata, message.content)))
+    metadata, content = msgspec.json.decode(
+        msgspec.json.encode((message.metadata, message.content))
+    )
     return replace(message, metadata=metadata, content=content)
 
 
@@ -160,9 +164,7 @@ def comm_content(message: Message) -> JsonObject:
     return content
 
 
-def comm_info_content(
-    targets: Mapping[str, str], target_name: object = None
-) -> dict[str, Any]:
+def comm_info_content(targets: Mapping[str, str], target_name: object = None) -> dict[str, Any]:
     """Build the content of ``comm_info_reply``.
 
     Args:
@@ -187,7 +189,9 @@ _JSON_NAMES: Final[dict[type, str]] = {str: "string", dict: "object"}
 
 def _demand(kind: str, content: Mapping[str, object], key: str, wanted: type) -> None:
     if key not in content:
-        raise RemoteProtocolError(f"{kind} content.{key}: expected {_JSON_NAMES[wanted]}, it is missing")
+        raise RemoteProtocolError(
+            f"{kind} content.{key}: expected {_JSON_NAMES[wanted]}, it is missing"
+        )
     value = content[key]
     if not isinstance(value, wanted):
         raise RemoteProtocolError(

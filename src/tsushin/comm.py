@@ -1,0 +1,221 @@
+"""One end of a comm, as users hold it: the classic ``Comm`` of ipykernel with its promises kept.
+
+Conveniences live here, above the strict table of ``protocol/states.py``: ``close()`` twice is a no-op,
+registering a handler returns the handler.
+
+Spec: Jupyter messaging, "Custom Messages".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Protocol, Self, TypeVar, overload
+from uuid import uuid4
+
+from tsushin.delivery import Delivery
+from tsushin.errors import ClosedBy
+from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
+from tsushin.host import host_manager
+from tsushin.protocol.buffers import BytesLike, Encoded, encode_data
+from tsushin.protocol.limits import Limits
+from tsushin.protocol.messages import ClassicMessage, CommId
+from tsushin.protocol.routing import CommRecord
+from tsushin.protocol.states import State
+from tsushin.runtime import Handler, Runtime
+
+Data = Mapping[str, object]
+Buffers = Sequence[BytesLike]
+H = TypeVar("H", bound=Handler)
+
+
+class CommOwner(Protocol):
+    """What a comm asks of its manager."""
+
+    runtime: Runtime
+    limits: Limits
+
+    def open_comm(self, comm: Comm, encoded: Encoded) -> None:
+        """Register the comm and send its ``comm_open``."""
+
+    def send_comm(self, comm: Comm, encoded: Encoded) -> None:
+        """Send a ``comm_msg``."""
+
+    def close_comm(self, comm: Comm, encoded: Encoded) -> None:
+        """Send its ``comm_close`` and unregister the comm."""
+
+
+class Comm:
+    """One end of a comm.
+
+    Making one opens it at the peer, unless ``primary`` is False: then the peer has opened it, and
+    ``CommManager.register_comm`` takes it over.
+
+    Args:
+        target_name: what the peer looks up.
+        data: a JSON object for the peer's target; may hold bytes and arrays (``send``).
+        metadata: a JSON object.
+        buffers: bytes-like attachments, in order.
+        comm_id: made automatically unless given; never reused.
+        primary: this end opens.
+        target_module: where a frontend finds the target if it is not registered there.
+        manager: whose comm this is; None means the kernel or the endpoint of this process.
+
+    Raises:
+        NoHost: no manager was given and this process has neither kernel nor endpoint.
+        DuplicateComm: ``comm_id`` is in use.
+        TypeError: JSON cannot carry ``data`` or ``metadata``; the path is named.
+
+    Attributes:
+        comm_id: the id both ends share.
+        open_msg: the ``comm_open`` that made this comm here; None where this end opened.
+    """
+
+    def __init__(
+        self,
+        target_name: str = "comm",
+        data: Data | None = None,
+        metadata: Data | None = None,
+        buffers: Buffers | None = None,
+        comm_id: str | None = None,
+        primary: bool = True,  # noqa: FBT001, FBT002 (the classic signature)
+        target_module: str | None = None,
+        *,
+        manager: CommOwner | None = None,
+    ) -> None:
+        self._manager = host_manager() if manager is None else manager
+        self._record = CommRecord(CommId(comm_id or uuid4().hex), target_name, primary)
+        self._delivery = Delivery(self._manager.runtime, self._manager.limits, self.__str__)
+        self.target_module = target_module
+        self.open_msg: ClassicMessage | None = None
+        if primary:
+            self.open(data, metadata, buffers)
+
+    @property
+    def comm_id(self) -> str:
+        """The id both ends share."""
+        return self._record.comm_id
+
+    @property
+    def target_name(self) -> str:
+        """The name the secondary end looked up."""
+        return self._record.target_name
+
+    @property
+    def primary(self) -> bool:
+        """True where this end opened the comm."""
+        return self._record.primary
+
+    @property
+    def closed(self) -> bool:
+        """True once closed by either end, or lost."""
+        return self._record.state is State.CLOSED
+
+    @property
+    def closed_by(self) -> ClosedBy | None:
+        """Who closed: "here", "there", "lost"; None while not closed."""
+        return self._record.closed_by
+
+    def open(
+        self,
+        data: Data | None = None,
+        metadata: Data | None = None,
+        buffers: Buffers | None = None,
+    ) -> None:
+        """Open at the peer. Done by the constructor; needed only after ``primary=False``.
+
+        Raises:
+            DuplicateComm: it is open already, or another comm has its id.
+            CommClosed: it was closed. A comm is opened once; make a new one.
+        """
+        self._manager.open_comm(self, encode_data(data, metadata, buffers))
+
+    def send(
+        self,
+        data: Data | None = None,
+        metadata: Data | None = None,
+        buffers: Buffers | None = None,
+        *,
+        copy: bool = True,
+    ) -> None:
+        """Send a message. It is encoded now: what is changed afterwards does not change it.
+
+        Args:
+            data: a JSON object. Bytes-like values and arrays in it travel as buffers and come back
+                as views and arrays at a tsushin end; a plain peer sees ``null``.
+            metadata: a JSON object.
+            buffers: bytes-like attachments, in order.
+            copy: copy buffers that can still be changed; False saves the copy of a large array and
+                asks that it is left alone until it has left.
+
+        Raises:
+            CommClosed: closed by either end, or lost; the error has the data of the close.
+            CommNotOpen: never opened.
+            TypeError: JSON cannot carry a value; its path is named, as ``data.points[3].t``.
+        """
+        self._manager.send_comm(self, encode_data(data, metadata, buffers, copy=copy))
+
+    def close(
+        self,
+        data: Data | None = None,
+        metadata: Data | None = None,
+        buffers: Buffers | None = None,
+    ) -> None:
+        """Close at both ends. A second call, or one after the peer closed, does nothing."""
+        if not self.closed:
+            self._manager.close_comm(self, encode_data(data, metadata, buffers))
+
+    @overload
+    def on_msg(self, callback: H) -> H: ...
+    @overload
+    def on_msg(self, callback: None) -> None: ...
+    def on_msg(self, callback: H | None) -> H | None:
+        """Call ``callback(msg)`` for each message; usable as a decorator.
+
+        Replaces the callback before; None removes it. One message at a time, in order; an ``async``
+        callback is awaited before the next. Messages that came before are delivered right after.
+        """
+        self._delivery.set_on_msg(callback)
+        return callback
+
+    @overload
+    def on_close(self, callback: H) -> H: ...
+    @overload
+    def on_close(self, callback: None) -> None: ...
+    def on_close(self, callback: H | None) -> H | None:
+        """Call ``callback(msg)`` once when the peer closes or the comm is lost; a decorator too.
+
+        Not called for one's own ``close()``. For a loss ``msg`` is shaped like a ``comm_close`` whose
+        ``metadata.tsushin.lost`` has the reason.
+        """
+        self._delivery.set_on_close(callback)
+        return callback
+
+    def expect_msg(self, timeout: float = DEFAULT_TIMEOUT_S) -> Expected[ClassicMessage]:
+        """Return the next unread message, kept or to come, as something to ``await`` or ``.result()``.
+
+        May be made before the peer sends. That message then goes to nobody else.
+
+        Args:
+            timeout: seconds from now; then the builtin TimeoutError.
+        """
+        return self._delivery.expect(f"comm_msg on {self}", timeout)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __str__(self) -> str:
+        return f"comm {self.comm_id[:8]} on target {self.target_name!r}"
+
+    def __repr__(self) -> str:
+        state = self._record.state.value.lower()
+        by = f" by {self.closed_by}" if self.closed_by else ""
+        return f"<Comm {self.target_name!r} {self.comm_id} {state}{by}>"

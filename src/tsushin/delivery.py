@@ -1,0 +1,156 @@
+"""Who gets the next message of one comm.
+
+Each message is consumed once: by the earliest waiting ``expect_msg``, else by ``on_msg``, else it is kept
+(``protocol/inbox.py``) until somebody asks. ``on_msg`` runs one at a time, in arrival order; the close
+comes after the messages before it. What was kept is delivered after the registering call has returned,
+never inside it, so that a handler never runs before the line after ``on_msg``.
+
+All entry points may be called from any thread; handlers run where the ``Runtime`` runs them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from tsushin.errors import TsushinError
+from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
+from tsushin.protocol.inbox import Inbox
+from tsushin.protocol.limits import Limits
+from tsushin.protocol.messages import ClassicMessage, Message, to_classic
+from tsushin.runtime import Handler, Runtime
+
+
+class Delivery:
+    """The receiving half of one comm, above the protocol.
+
+    Args:
+        about: how errors name the comm.
+    """
+
+    def __init__(self, runtime: Runtime, limits: Limits, about: Callable[[], str]) -> None:
+        self._runtime = runtime
+        self._about = about
+        self._lock = threading.Lock()
+        self._inbox = Inbox(limits)
+        self._expected: deque[Expected[ClassicMessage]] = deque()
+        self._on_msg: Handler | None = None
+        self._on_close: Handler | None = None
+        self._close: Message | None = None  # arrived, and not yet given to on_close
+        self._ended: TsushinError | None = None
+        self._busy = False
+
+    @property
+    def dropped(self) -> int:
+        """How many kept messages were dropped because nobody read them (count)."""
+        return self._inbox.dropped
+
+    # ------------------------------------------------------------------ arriving
+
+    def put(self, message: Message) -> None:
+        """Deliver ``message``. Call on the handler thread."""
+        with self._lock:
+            if self._settle_expected(message):
+                return
+            at_once = None if self._busy or len(self._inbox) else self._on_msg
+            if at_once is None:
+                self._inbox.put(message)
+            else:
+                self._busy = True  # the common case: nothing is kept, so nothing is measured
+        if at_once is None or self._run(at_once, message, "on_msg"):
+            self._pump()
+
+    def close(self, message: Message, ended: TsushinError) -> None:
+        """Deliver the close, or the loss as a message of its shape. Call on the handler thread."""
+        with self._lock:
+            self._close = message
+        self.end(ended)
+        self._pump()
+
+    def end(self, ended: TsushinError) -> None:
+        """Nothing arrives any more: end every wait with ``ended``."""
+        with self._lock:
+            self._ended = ended
+            waiting, self._expected = self._expected, deque()
+        for expected in waiting:
+            expected.fail(ended)
+
+    # ------------------------------------------------------------------ asking
+
+    def set_on_msg(self, handler: Handler | None) -> None:
+        """Replace the message handler; what was kept follows soon."""
+        with self._lock:
+            self._on_msg = handler
+        self._runtime.soon(self._pump)
+
+    def set_on_close(self, handler: Handler | None) -> None:
+        """Replace the close handler; a close that has already arrived follows soon."""
+        with self._lock:
+            self._on_close = handler
+        self._runtime.soon(self._pump)
+
+    def expect(self, about: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> Expected[ClassicMessage]:
+        """Return the next message that nobody has consumed, kept or to come."""
+        expected: Expected[ClassicMessage] = Expected(about, timeout_s=timeout_s)
+        with self._lock:
+            kept = self._inbox.take()
+            if kept is not None:
+                expected.settle(to_classic(kept))
+            elif self._ended is not None:
+                expected.fail(self._ended)
+            else:
+                self._expected.append(expected)
+        return expected
+
+    # ------------------------------------------------------------------ inside
+
+    def _settle_expected(self, message: Message) -> bool:
+        while self._expected:
+            if self._expected.popleft().settle(to_classic(message)):
+                return True
+        return False
+
+    def _pump(self) -> None:
+        """Run handlers until nothing is due, or an ``async`` one is under way."""
+        while (due := self._begin()) is not None:
+            handler, message, name = due
+            if not self._run(handler, message, name):
+                return
+
+    def _begin(self) -> tuple[Handler, Message, str] | None:
+        with self._lock:
+            if self._busy:
+                return None
+            if self._on_msg is not None and (message := self._inbox.take()) is not None:
+                self._busy = True
+                return self._on_msg, message, "on_msg"
+            if self._on_close is not None and self._close is not None:
+                message, self._close, self._busy = self._close, None, True
+                return self._on_close, message, "on_close"
+        return None
+
+    def _run(self, handler: Handler, message: Message, name: str) -> bool:
+        """Run one handler; False while it is still under way."""
+        about = f"{name} of {self._about()}"
+        classic = to_classic(message)
+        try:
+            result = self._runtime.run(lambda: handler(classic))
+        except (Exception, SystemExit) as error:  # a handler never ends its host
+            self._runtime.report(error, about, message)
+            result = None
+        except BaseException:
+            self._busy = False
+            raise
+        if inspect.isawaitable(result):
+            self._runtime.spawn(result, lambda error: self._finished(error, about, message))
+            return False
+        self._busy = False
+        return True
+
+    def _finished(self, error: BaseException | None, about: str, message: Message) -> None:
+        if error is not None:
+            self._runtime.report(error, about, message)
+        self._busy = False
+        self._pump()

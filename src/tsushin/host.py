@@ -1,0 +1,40 @@
+"""Where a ``Comm`` belongs when nobody names a manager: the host of this process.
+
+A host is a kernel or an endpoint. The layers above register a finder here, so that ``Comm`` need not know
+which kinds of host there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tsushin.errors import NoHost
+
+if TYPE_CHECKING:
+    from tsushin.manager import CommManager
+
+Finder = Callable[[], "CommManager | None"]
+
+_finders: list[Finder] = []
+
+
+def add_finder(finder: Finder) -> None:
+    """Ask ``finder`` for this process's manager, before the finders added earlier."""
+    _finders.insert(0, finder)
+
+
+def host_manager() -> CommManager:
+    """Return the manager that new comms of this process belong to.
+
+    Raises:
+        NoHost: no kernel runs in this process and nothing is served from it.
+    """
+    for finder in _finders:
+        manager = finder()
+        if manager is not None:
+            return manager
+    raise NoHost(
+        "a Comm needs a host: expected a running kernel, or tsushin.serve() or tsushin.asgi_app() "
+        "in this process; a frontend's comms are made by fe.comm_manager.new_comm(...)"
+    )

@@ -1,0 +1,468 @@
+"""All comms and targets of one end: the classic ``CommManager``, at a kernel and at a frontend alike.
+
+The host feeds it arriving messages (``receive``) and gives it two things: ``send``, which takes a message
+to the peer without waiting, and a ``Runtime``. The rules are the router's; here they meet user code.
+
+Objects of other classes may live in ``comms`` beside ours, if they have ``comm_id``, ``handle_msg`` and
+``handle_close``, as every comm of the ``comm`` package has: messages for them are handed on as they are.
+
+Any thread may register, open, send and close. ``receive`` and ``lose`` are called on the handler thread.
+
+Spec: Jupyter messaging, "Custom Messages".
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import pkgutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, MutableMapping
+from dataclasses import replace
+from typing import Any, TypeVar, cast, overload
+from uuid import uuid4
+
+from tsushin.comm import Buffers, Comm, Data
+from tsushin.errors import CommClosed, RemoteProtocolError, TsushinError, quote
+from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
+from tsushin.protocol.buffers import Encoded, restore_data
+from tsushin.protocol.events import (
+    Closed,
+    Event,
+    Late,
+    Lost,
+    Opened,
+    ProtocolFault,
+    Received,
+    Unknown,
+)
+from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
+from tsushin.protocol.messages import (
+    COMM_TYPES,
+    Channel,
+    ClassicMessage,
+    JsonObject,
+    Message,
+    SessionId,
+    comm_content,
+    comm_info_content,
+    new_header,
+    to_classic,
+)
+from tsushin.protocol.routing import CloseReason, OnUnknown, Outgoing, Router
+from tsushin.runtime import Runtime
+
+# object: a target's result is awaited if it can be, and otherwise of no interest.
+Target = Callable[[Comm, ClassicMessage], object]
+F = TypeVar("F", bound=Target)
+# Any: a Comm, or another package's object with the same three members.
+AnyComm = Any
+
+
+class CommManager:
+    """The comms and targets of one end.
+
+    Made by a host, not by users: a kernel has one (``tsushin.comm_manager()``), each frontend has one
+    (``fe.comm_manager``).
+
+    Args:
+        send: takes one message towards the peer; never waits.
+        runtime: where handlers run.
+        channel: "iopub" at a kernel, "shell" at a frontend.
+        on_unknown: what to do about an open for a target not registered here (``Router``).
+        session: this end's session id; made automatically unless given.
+        comms: the registry to use, where another object shares it.
+        targets: likewise.
+
+    Attributes:
+        comms: comm id -> open comm.
+        targets: target name -> function.
+        late: messages that arrived after a close (count).
+        unknown: messages for comms this end has no part in (count).
+    """
+
+    def __init__(  # noqa: PLR0913 (what a host has to give, each by name)
+        self,
+        *,
+        send: Callable[[Message], None],
+        runtime: Runtime,
+        channel: Channel,
+        on_unknown: OnUnknown,
+        session: str | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        clock: Callable[[], float] = time.time,
+        username: str = "",
+        comms: MutableMapping[str, AnyComm] | None = None,
+        targets: MutableMapping[str, Target] | None = None,
+    ) -> None:
+        self.session = SessionId(session or uuid4().hex)
+        self.runtime = runtime
+        self.limits = limits
+        self.comms: MutableMapping[str, AnyComm] = {} if comms is None else comms
+        self.targets: MutableMapping[str, Target] = {} if targets is None else targets
+        self.late = 0
+        self.unknown = 0
+        self._send = send
+        self._clock = clock
+        self._username = username
+        self._lock = threading.RLock()
+        self._expected: dict[str, deque[Expected[Comm]]] = {}
+        self._numbers = itertools.count(1)
+        self._router = Router(
+            channel=channel,
+            session=self.session,
+            on_unknown=on_unknown,
+            knows_target=self._knows_target,
+            new_msg_id=lambda: f"{self.session}_{next(self._numbers)}",
+            limits=limits,
+            username=username,
+        )
+
+    # ------------------------------------------------------------------ targets
+
+    @overload
+    def register_target(self, target_name: str, f: F) -> F: ...
+    @overload
+    def register_target(self, target_name: str, f: str) -> Target: ...
+    @overload
+    def register_target(self, target_name: str) -> Callable[[F], F]: ...
+    def register_target(self, target_name: str, f: Target | str | None = None) -> object:
+        """Call ``f(comm, msg)`` for each comm the peer opens to ``target_name``.
+
+        Args:
+            target_name: what the peer names in its ``comm_open``.
+            f: a function, possibly ``async``; or an import string, "package.module.function" or
+                "package.module:function". Left out, this is a decorator.
+
+        Returns:
+            The function. If it raises, the comm is closed with the error as reason.
+        """
+        if f is None:
+            return lambda function: self.register_target(target_name, function)
+        target = cast("Target", pkgutil.resolve_name(f)) if isinstance(f, str) else f
+        if not callable(target):
+            raise TypeError(f"target {target_name!r}: expected a function, got {quote(target)}")
+        self.targets[target_name] = target
+        return target
+
+    def unregister_target(self, target_name: str, f: Target | None = None) -> Target:
+        """Forget a target and return its function. Open comms are not touched.
+
+        Args:
+            target_name: as registered.
+            f: if given, the function that must be the one registered.
+
+        Raises:
+            KeyError: no such target.
+            ValueError: another function is registered.
+        """
+        registered = self.targets[target_name]
+        if f is not None and f is not registered:
+            raise ValueError(
+                f"target {target_name!r}: expected {f!r}, registered is {registered!r}"
+            )
+        return self.targets.pop(target_name)
+
+    def expect_open(self, target_name: str, timeout: float = DEFAULT_TIMEOUT_S) -> Expected[Comm]:
+        """Return the next comm the peer opens to ``target_name``; to be made before it does.
+
+        The comm goes to nobody else; what it was opened with is its ``open_msg``.
+
+        Args:
+            target_name: what the peer will name in its ``comm_open``.
+            timeout: seconds from now; then the builtin TimeoutError.
+        """
+        expected: Expected[Comm] = Expected(
+            f"comm_open on target {target_name!r}", timeout_s=timeout
+        )
+        with self._lock:
+            self._expected.setdefault(target_name, deque()).append(expected)
+        return expected
+
+    # ------------------------------------------------------------------ comms
+
+    def new_comm(
+        self,
+        target_name: str,
+        data: Data | None = None,
+        metadata: Data | None = None,
+        buffers: Buffers | None = None,
+        comm_id: str | None = None,
+    ) -> Comm:
+        """Open a comm to the peer's target. Arguments and errors as ``Comm``."""
+        return Comm(target_name, data, metadata, buffers, comm_id, manager=self)
+
+    def get_comm(self, comm_id: str) -> AnyComm | None:
+        """Return the open comm with this id, or None."""
+        return self.comms.get(comm_id)
+
+    def register_comm(self, comm: AnyComm) -> str:
+        """Take over a comm that the peer has open, without sending; return its id.
+
+        Raises:
+            DuplicateComm: the id is open here, or was.
+        """
+        with self._lock:
+            if isinstance(comm, Comm):
+                self._router.adopt(comm._record)
+            self.comms[comm.comm_id] = comm
+        return str(comm.comm_id)
+
+    def unregister_comm(self, comm: AnyComm) -> AnyComm:
+        """Drop a comm without telling the peer; return it. ``comm.close()`` is what users want.
+
+        Raises:
+            KeyError: it is not registered.
+        """
+        with self._lock:
+            dropped = self.comms.pop(comm.comm_id)
+            if isinstance(dropped, Comm):
+                self._router.forget(dropped._record)
+        return dropped
+
+    def comm_info(self, target_name: str | None = None) -> JsonObject:
+        """Return the content of a ``comm_info_reply`` about every open comm here."""
+        open_now = dict(self.comms)  # one step, so that other threads cannot change it under us
+        return comm_info_content({i: c.target_name for i, c in open_now.items()}, target_name)
+
+    # ------------------------------------------------------------------ for Comm (CommOwner)
+
+    def open_comm(self, comm: Comm, encoded: Encoded) -> None:
+        """Register ``comm`` and send its ``comm_open``; where it cannot leave, nothing is open."""
+        with self._lock:
+            self._router.send_open(
+                comm._record,
+                self._outgoing(encoded),
+                self._clock(),
+                target_module=comm.target_module,
+            )
+            self.comms[comm.comm_id] = comm
+            try:
+                self._flush()
+            except BaseException:
+                self.unregister_comm(comm)
+                raise
+
+    def send_comm(self, comm: Comm, encoded: Encoded) -> None:
+        """Send a ``comm_msg``."""
+        with self._lock:
+            self._router.send_msg(comm._record, self._outgoing(encoded), self._clock())
+            self._flush()
+
+    def close_comm(self, comm: Comm, encoded: Encoded) -> None:
+        """Send the ``comm_close`` and unregister ``comm``, whatever becomes of the message."""
+        with self._lock:
+            self._router.send_close(comm._record, self._outgoing(encoded), self._clock())
+            self.comms.pop(comm.comm_id, None)
+            self._end(comm)
+            self._flush()
+
+    # ------------------------------------------------------------------ for the host
+
+    def receive(self, message: Message) -> None:
+        """Feed one message; other types than the three of comms are passed over.
+
+        Never raises for what the peer sent or for what a handler raises: both are reported to the
+        runtime. Call on the handler thread.
+        """
+        if message.msg_type not in COMM_TYPES or self._receive_foreign(message):
+            return
+        with self._lock:
+            self._router.receive(message, self._clock())
+            events = self._router.events()
+        for event in events:
+            self._handle(event)
+
+    def lose(self, reason: str, error: TsushinError | None = None) -> None:
+        """Every comm is lost: ``on_close`` runs with the reason, waits end with ``error``."""
+        with self._lock:
+            self._router.lose(reason)
+            events = self._router.events()
+            expected = [e for queue in self._expected.values() for e in queue]
+            self._expected.clear()
+        for event in events:
+            if isinstance(event, Lost):
+                self._lose_comm(event, error)
+        for waiting in expected:
+            waiting.fail(error or TsushinError(reason))
+
+    def close_all(self, reason: str) -> None:
+        """Close every comm made here by us, telling the peer why. For a host that shuts down."""
+        for comm in list(self.comms.values()):
+            if isinstance(comm, Comm):
+                comm.close(metadata={"reason": reason})
+
+    # ------------------------------------------------------------------ inside
+
+    def _knows_target(self, target_name: str) -> bool:
+        return target_name in self.targets or self._waits_for(target_name)
+
+    def _waits_for(self, target_name: str) -> bool:
+        queue = self._expected.get(target_name)
+        while queue and not queue[0].is_waiting():
+            queue.popleft()
+        return bool(queue)
+
+    def _outgoing(self, encoded: Encoded) -> Outgoing:
+        parent = self.runtime.parent()
+        return Outgoing(encoded.data, encoded.metadata, encoded.buffers, parent)
+
+    def _flush(self) -> None:
+        for message in self._router.messages_to_send():
+            self._send(message)
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case Opened():
+                self._accept(event)
+            case Received():
+                self._deliver(event)
+            case Closed():
+                self._close_received(event)
+            case Late():
+                self.late += 1
+            case Unknown():
+                self._meet_unknown(event)
+            case ProtocolFault():
+                self._answer_fault(event.error)
+            case Lost():
+                self._lose_comm(event, None)
+
+    def _accept(self, event: Opened) -> None:
+        record = self._router.record(event.comm_id)
+        message = self._restored(event.message)
+        if record is None or message is None:
+            self._refuse(event, {"code": RemoteProtocolError.code, "message": "malformed binary"})
+            return
+        comm = Comm(
+            event.target_name,
+            comm_id=event.comm_id,
+            primary=False,
+            target_module=event.target_module,
+            manager=self,
+        )
+        comm._record = record
+        comm.open_msg = to_classic(message)
+        self.comms[event.comm_id] = comm
+        if not self._settle_expected(comm):
+            self._run_target(event, comm, message)
+
+    def _settle_expected(self, comm: Comm) -> bool:
+        with self._lock:
+            queue = self._expected.get(comm.target_name)
+            while queue:
+                if queue.popleft().settle(comm):
+                    return True
+        return False
+
+    def _run_target(self, event: Opened, comm: Comm, message: Message) -> None:
+        target, classic = self.targets.get(event.target_name), comm.open_msg
+
+        def done(error: BaseException | None) -> None:
+            if error is not None:
+                self._refuse(event, _handler_raised(error))
+                self.runtime.report(error, f"target of {comm}", message)
+
+        if target is None or classic is None:  # unregistered by another thread just now
+            self._refuse(event, {"code": "unknown_target", "message": "the target is gone"})
+            return
+        try:
+            result = self.runtime.run(lambda: target(comm, classic))
+        except (Exception, SystemExit) as error:  # a handler never ends its host
+            done(error)
+            return
+        if inspect.isawaitable(result):
+            self.runtime.spawn(result, done)
+
+    def _refuse(self, event: Opened, reason: CloseReason) -> None:
+        with self._lock:
+            self._router.refuse(event, reason, self._clock())
+            comm = self.comms.pop(event.comm_id, None)
+            if isinstance(comm, Comm):
+                self._end(comm)
+            self._flush()
+
+    def _deliver(self, event: Received) -> None:
+        comm = self.comms.get(event.comm_id)
+        message = self._restored(event.message)
+        if message is not None and isinstance(comm, Comm):
+            comm._delivery.put(message)
+
+    def _close_received(self, event: Closed) -> None:
+        comm = self.comms.pop(event.comm_id, None)
+        message = self._restored(event.message) or event.message
+        if isinstance(comm, Comm):
+            data = message.content["data"]
+            error = CommClosed(f"{comm} was closed by the peer", closed_by="there", data=data)
+            comm._delivery.close(message, error)
+
+    def _lose_comm(self, event: Lost, error: TsushinError | None) -> None:
+        comm = self.comms.pop(event.comm_id, None)
+        if isinstance(comm, Comm):
+            lost = error or CommClosed(f"{comm} was lost: {event.reason}", closed_by="lost")
+            comm._delivery.close(self._loss_message(event), lost)
+
+    def _loss_message(self, event: Lost) -> Message:
+        """Build what ``on_close`` gets for a loss, in the shape of a ``comm_close``."""
+        header = new_header(
+            "comm_close",
+            msg_id="",
+            session=self.session,
+            now=self._clock(),
+            username=self._username,
+        )
+        metadata = {"tsushin": {"lost": event.reason}}
+        return Message(
+            self._router.channel, header, {}, metadata, {"comm_id": event.comm_id, "data": {}}
+        )
+
+    def _end(self, comm: Comm) -> None:
+        comm._delivery.end(CommClosed(f"{comm} was closed", closed_by="here"))
+
+    def _meet_unknown(self, event: Unknown) -> None:
+        self.unknown += 1
+        # A broadcast about other people's comms is normal at a frontend (Jupyter messaging, iopub).
+        if self._router.channel == "iopub":
+            kind = event.message.msg_type
+            self.runtime.fault(
+                RemoteProtocolError(f"{kind} {quote(event.comm_id)}: no comm with this id is open")
+            )
+
+    def _answer_fault(self, error: RemoteProtocolError) -> None:
+        if error.reply is not None:
+            self._send(error.reply)
+        self.runtime.fault(error)
+
+    def _restored(self, message: Message) -> Message | None:
+        """Put binary back into the data; None (and a fault) where the peer's entries are malformed."""
+        content = comm_content(message)
+        try:
+            data, buffers = restore_data(content["data"], message.metadata, message.buffers)
+        except RemoteProtocolError as error:
+            self._answer_fault(error)
+            return None
+        return replace(message, content={**content, "data": data}, buffers=buffers)
+
+    def _receive_foreign(self, message: Message) -> bool:
+        """Hand a message to a comm of another package; False where it is not for one."""
+        comm_id = message.content.get("comm_id")
+        comm = self.comms.get(comm_id) if isinstance(comm_id, str) else None
+        if comm is None or isinstance(comm, Comm) or message.msg_type == "comm_open":
+            return False
+        classic = to_classic(message)
+        handler = comm.handle_msg
+        if message.msg_type == "comm_close":
+            self.comms.pop(comm.comm_id, None)
+            handler = comm.handle_close
+        try:
+            handler(classic)
+        except (Exception, SystemExit) as error:  # a handler never ends its host
+            self.runtime.report(error, f"{message.msg_type} of {comm!r}", message)
+        return True
+
+
+def _handler_raised(error: BaseException) -> CloseReason:
+    about = str(error) or type(error).__name__
+    return {"code": "remote_error", "name": type(error).__name__, "message": about}

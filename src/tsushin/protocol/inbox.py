@@ -1,0 +1,65 @@
+"""Messages of one comm that nobody has read yet: first in, first out, bounded.
+
+When the bound is passed the oldest are dropped and counted: what a user wants to see after a pause is the
+newest state, and a count lets them know that they missed something.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
+from tsushin.protocol.messages import Message
+
+
+def kept_bytes(message: Message) -> int:
+    """Return what keeping ``message`` costs: its content as JSON plus its buffers, in bytes."""
+    return len(msgspec.json.encode(message.content)) + sum(b.nbytes for b in message.buffers)
+
+
+class Inbox:
+    """A bounded queue of messages.
+
+    Attributes:
+        dropped: how many messages were dropped so far (count).
+        nbytes: bytes held now.
+    """
+
+    __slots__ = ("_items", "_limits", "dropped", "nbytes")
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._items: deque[tuple[Message, int]] = deque()
+        self._limits = limits
+        self.dropped = 0
+        self.nbytes = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, message: Message) -> int:
+        """Keep ``message``; return how many older ones had to go (0 as a rule).
+
+        One message larger than the whole bound is kept alone: the newest always survives.
+        """
+        size = kept_bytes(message)
+        self._items.append((message, size))
+        self.nbytes += size
+        before = self.dropped
+        while len(self._items) > 1 and self._is_over():
+            self.take()
+            self.dropped += 1
+        return self.dropped - before
+
+    def take(self) -> Message | None:
+        """Return the oldest message and forget it, or None where there is none."""
+        if not self._items:
+            return None
+        message, size = self._items.popleft()
+        self.nbytes -= size
+        return message
+
+    def _is_over(self) -> bool:
+        limits = self._limits
+        return len(self._items) > limits.max_kept_messages or self.nbytes > limits.max_kept_bytes

@@ -1,0 +1,40 @@
+"""What a manager asks of its host: where a handler runs and who hears of its errors.
+
+The manager and its comms never touch threads or event loops themselves. Each host (ipykernel, a plain
+process, a Python frontend, a test) gives them a ``Runtime``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from tsushin.errors import RemoteProtocolError
+from tsushin.protocol.messages import ClassicMessage, JsonObject, Message
+
+# object: whatever the user's function returns; it is awaited if it can be.
+Handler = Callable[[ClassicMessage], object]
+
+
+class Runtime(Protocol):
+    """One host's way to run things."""
+
+    def run(self, handler: Callable[[], object]) -> object:
+        """Call ``handler`` now, with whatever the host does around user code; return its result."""
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` on the handler thread after the caller has returned. Any thread may ask."""
+
+    def spawn(
+        self, awaitable: Awaitable[object], done: Callable[[BaseException | None], None]
+    ) -> None:
+        """Await what an ``async`` handler returned; then ``done`` on the handler thread."""
+
+    def report(self, error: BaseException, about: str, message: Message | None) -> None:
+        """Tell the user that their handler raised. ``about`` names it, as in "on_msg of comm 'x'"."""
+
+    def fault(self, error: RemoteProtocolError) -> None:
+        """Tell whoever looks after this end that the peer broke a rule."""
+
+    def parent(self) -> JsonObject:
+        """Return the header that messages sent now should have as their parent, or ``{}``."""
