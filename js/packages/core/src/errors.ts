@@ -18,9 +18,17 @@ const QUOTED_CHARS = 40;
 export function quote(value: unknown): string {
   // A huge peer string is cut before it is quoted, so that quoting costs nothing.
   const short = typeof value === "string" ? value.slice(0, QUOTED_CHARS + 1) : value;
-  // JSON.stringify gives undefined for undefined and functions, whatever its declaration says.
-  const text = (JSON.stringify(short) as string | undefined) ?? String(short);
+  const text = asText(short);
   return text.length <= QUOTED_CHARS ? text : `${text.slice(0, QUOTED_CHARS - 1)}…`;
+}
+
+function asText(value: unknown): string {
+  try {
+    const json: unknown = JSON.stringify(value); // undefined for undefined and for functions
+    return typeof json === "string" ? json : String(value);
+  } catch {
+    return Object.prototype.toString.call(value); // cyclic, or nested deeper than the stack
+  }
 }
 
 /** Base of every error Tsushin throws on its own account. */

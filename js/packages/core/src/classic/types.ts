@@ -4,7 +4,8 @@
  */
 import type { ClassicMessage, JsonObject } from "../protocol/messages.js";
 
-export type BufferLike = ArrayBuffer | ArrayBufferView;
+import type { BufferLike } from "../protocol/views.js";
+export type { BufferLike };
 
 /** A message as classic handlers get it: `buffers` are `DataView`s, as ipywidgets expects. */
 export interface PageMessage extends Omit<ClassicMessage, "buffers"> {
