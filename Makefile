@@ -8,11 +8,11 @@ RUN := .venv/bin/python
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
-demo: ## a real kernel and a real page: open it and watch both documented flows
+demo: ## a real kernel and a real page, to watch comms open from both ends
 	@$(PYTHON) tools/prepare.py demo
 	@.venv/bin/tsushin demo
 
-test: ## every test, TypeScript then Python; installs what they need, Chromium included
+test: ## every test; installs all it needs, Chromium included
 	@$(PYTHON) tools/prepare.py test
 	@$(RUN) tools/node.py test
 	@$(RUN) -m pytest

@@ -1,8 +1,8 @@
 """Check that every module has a test file of its own, at the mirrored place.
 
 ``src/tsushin/protocol/states.py`` is covered by ``tests/protocol/test_states.py``; a leading
-underscore is dropped. ``--coverage [module …]`` also measures each module by its own test file alone,
-which is slow: a module that only other modules' tests reach shows up there.
+underscore is dropped. ``--coverage [module …]`` also measures each module by its own test file
+alone, which is slow: a module that only other modules' tests reach shows up there.
 """
 
 from __future__ import annotations

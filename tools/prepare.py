@@ -108,7 +108,7 @@ def prepare(target: str) -> None:
     install(target)
     if target == "test":
         install_chromium()
-    if target != "build":  # there the build hook does it
+    if target in {"demo", "test"}:  # `make build` leaves it to the build hook
         run(PYTHON, ROOT / "tools" / "node.py", "build")
 
 
