@@ -9,6 +9,8 @@ languages. A message says what, where, expected and got, and never holds a key, 
 
 from __future__ import annotations
 
+import reprlib
+from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
@@ -20,10 +22,30 @@ KernelGoneWhy = Literal["restarted", "died", "shut down", "forked"]
 _QUOTED_CHARS = 40
 
 
+class _Brief(reprlib.Repr):
+    """repr of the first items of two levels; objects stay in their order, unsorted."""
+
+    def repr_dict(self, x: dict[object, object], level: int) -> str:
+        if level <= 0:
+            return "{…}"
+        items = islice(x.items(), self.maxdict)
+        pairs = (f"{self.repr1(k, level - 1)}: {self.repr1(v, level - 1)}" for k, v in items)
+        return "{" + ", ".join(pairs) + "}"
+
+
+_brief = _Brief()
+_brief.maxlevel = 2
+_brief.maxlist = _brief.maxdict = _brief.maxstring = _QUOTED_CHARS + 1
+
+
 def quote(value: object) -> str:
     """Return ``repr(value)``, cut to 40 characters: peer data safe to put into an error message."""
-    # A huge peer string is cut before repr so that quoting costs nothing.
-    text = repr(value[: _QUOTED_CHARS + 1] if isinstance(value, str | bytes) else value)
+    # Huge or deeply nested peer data is cut before repr: quoting costs nothing and cannot fail.
+    text = (
+        repr(value[: _QUOTED_CHARS + 1])
+        if isinstance(value, str | bytes)
+        else _brief.repr(value)
+    )
     return text if len(text) <= _QUOTED_CHARS else text[: _QUOTED_CHARS - 1] + "…"
 
 
