@@ -112,7 +112,13 @@ def build() -> None:
         say("page is up to date")
         return
     install()
-    npm("run", "build")
+    shutil.rmtree(PAGE, ignore_errors=True)
+    try:
+        npm("run", "build")
+    except subprocess.CalledProcessError:
+        # Half a page would count as built the next time.
+        shutil.rmtree(PAGE, ignore_errors=True)
+        raise
     if not is_built():
         raise RuntimeError(f"`npm run build` ended well but wrote nothing into {PAGE}")
 

@@ -17,6 +17,7 @@ import node
 from node import ROOT, say
 
 VENV = ROOT / ".venv"
+CONSTRAINTS = ROOT / "tools" / "constraints.txt"
 PYTHON = VENV / "bin" / "python"
 MIN_PYTHON = (3, 11)
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -77,13 +78,14 @@ def make_venv() -> None:
 
 
 def install(target: str) -> None:
-    """Install this package and what ``target`` needs, unless pyproject.toml is as it was then."""
+    """Install this package and what ``target`` needs, unless that was done and nothing was asked since."""
     stamp = VENV / f".installed-for-{target}"
-    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    asked = (ROOT / "pyproject.toml").read_bytes() + CONSTRAINTS.read_bytes()
+    wanted = hashlib.sha256(asked).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
     say(f"installing what `make {target}` needs into .venv (a minute or two the first time)")
-    run(PYTHON, "-m", "pip", "install", "--quiet", *INSTALLS[target])
+    run(PYTHON, "-m", "pip", "install", "--quiet", "-c", CONSTRAINTS, *INSTALLS[target])
     stamp.write_text(wanted)
 
 
@@ -104,11 +106,12 @@ def install_chromium() -> None:
 def prepare(target: str) -> None:
     """Do everything ``make <target>`` needs before its own work."""
     make_venv()
-    install_node()
     install(target)
+    if target != "build":  # there the build hook sees to Node and the page
+        install_node()
     if target == "test":
         install_chromium()
-    if target in {"demo", "test"}:  # `make build` leaves it to the build hook
+    if target in {"demo", "test"}:
         run(PYTHON, ROOT / "tools" / "node.py", "build")
 
 
