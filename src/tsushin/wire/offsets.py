@@ -77,7 +77,9 @@ class Layout:
             offsets = (*offsets, frame.nbytes)
         elif offsets[-1] != frame.nbytes:
             last = len(offsets) - 1
-            raise self._fault(f"last offset is {offsets[-1]}, message has {frame.nbytes} bytes", last)
+            raise self._fault(
+                f"last offset is {offsets[-1]}, message has {frame.nbytes} bytes", last
+            )
         return [frame[start:end] for start, end in pairwise(offsets)]
 
     def _read(self, frame: memoryview, limits: Limits) -> tuple[int, ...]:

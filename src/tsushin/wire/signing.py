@@ -50,7 +50,9 @@ class Signer:
     ) -> None:
         name = scheme.removeprefix(_PREFIX)
         if name == scheme or name not in _HASHES:
-            raise ValueError(f"scheme: expected 'hmac-' and the name of a hash, got {quote(scheme)}")
+            raise ValueError(
+                f"scheme: expected 'hmac-' and the name of a hash, got {quote(scheme)}"
+            )
         # Keyed once: copying the state costs less than deriving it again for each message.
         self._keyed = hmac.new(key, digestmod=name) if key else None
         self._digits = 2 * hashlib.new(name).digest_size

@@ -88,6 +88,8 @@ def _message(data: BytesLike, buffers: tuple[memoryview, ...], limits: Limits) -
         if key not in value:
             raise WireError("it is missing", part=key)
     if value.get("buffers", []) != []:
-        raise WireError(f"expected none inside the JSON, got {quote(value['buffers'])}", part="buffers")
+        raise WireError(
+            f"expected none inside the JSON, got {quote(value['buffers'])}", part="buffers"
+        )
     channel = check_channel(value["channel"])
     return Message(channel, *check_parts([value[part] for part in JSON_PARTS]), buffers=buffers)

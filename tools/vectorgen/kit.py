@@ -14,7 +14,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent / "spec" / "vectors"
+ROOT = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 SOURCE = "tools/make_vectors.py"
 KEY = "0123456789abcdef"
 PARTS = ("header", "parent_header", "metadata", "content")
@@ -83,7 +83,11 @@ def sign(parts: list[bytes], key: str = KEY, scheme: str = "hmac-sha256") -> byt
 
 
 def zmq_frames(
-    message: JsonObject, *, key: str = KEY, scheme: str = "hmac-sha256", parts: list[bytes] | None = None
+    message: JsonObject,
+    *,
+    key: str = KEY,
+    scheme: str = "hmac-sha256",
+    parts: list[bytes] | None = None,
 ) -> list[bytes]:
     parts = json_parts(message) if parts is None else parts
     identities = [bytes.fromhex(identity) for identity in message["identities"]]
@@ -112,7 +116,9 @@ def v1_parts(message: JsonObject) -> list[bytes]:
     return [message["channel"].encode(), *json_parts(message), *buffers_of(message)]
 
 
-def v1_frame(parts: list[bytes], offsets: list[int] | None = None, count: int | None = None) -> bytes:
+def v1_frame(
+    parts: list[bytes], offsets: list[int] | None = None, count: int | None = None
+) -> bytes:
     offsets = table(V1, [len(part) for part in parts], closing=True) if offsets is None else offsets
     return pack(V1, len(offsets) if count is None else count, offsets, *parts)
 
@@ -144,8 +150,9 @@ def default_frame(
 # --- writing -----------------------------------------------------------------------------------------
 
 
-def write(folder: str, name: str, case: JsonObject) -> None:
-    path = ROOT / folder / f"{name}.json"
+def write(folder: Path, name: str, case: JsonObject) -> None:
+    """Write one case; ``name`` is as "zmq/valid/no-buffers"."""
+    path = folder / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(case, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
