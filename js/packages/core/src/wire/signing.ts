@@ -12,7 +12,7 @@
 import { SignatureError } from "../errors.js";
 import type { Limits } from "../protocol/limits.js";
 import { DEFAULT_LIMITS } from "../protocol/limits.js";
-import { encodeText } from "./json.js";
+import { encodeText } from "./parts.js";
 import type { Sha2 } from "./sha2.js";
 import { Hmac, Sha256, Sha512 } from "./sha2.js";
 

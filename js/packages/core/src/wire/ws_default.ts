@@ -19,7 +19,7 @@ import {
   encodeJson,
   encodeText,
   parseObject,
-} from "./json.js";
+} from "./parts.js";
 import type { TableLayout } from "./offsets.js";
 import { readCount, readParts, writeFrame } from "./offsets.js";
 import { demandChannel } from "./ws_v1.js";

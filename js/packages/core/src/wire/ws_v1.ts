@@ -12,7 +12,7 @@ import type { Limits } from "../protocol/limits.js";
 import { DEFAULT_LIMITS, checkLimit } from "../protocol/limits.js";
 import type { Channel, Message } from "../protocol/messages.js";
 import { CHANNELS } from "../protocol/messages.js";
-import { checkPartSizes, decodeParts, decodeText, encodeParts, encodeText } from "./json.js";
+import { checkPartSizes, decodeParts, decodeText, encodeParts, encodeText } from "./parts.js";
 import type { TableLayout } from "./offsets.js";
 import { readCount, readParts, writeFrame } from "./offsets.js";
 

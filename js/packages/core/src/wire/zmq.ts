@@ -10,7 +10,7 @@ import { WireError } from "../errors.js";
 import type { Limits } from "../protocol/limits.js";
 import { DEFAULT_LIMITS, checkLimit } from "../protocol/limits.js";
 import type { Channel, Message } from "../protocol/messages.js";
-import { checkPartSizes, decodeParts, encodeParts, encodeText } from "./json.js";
+import { checkPartSizes, decodeParts, encodeParts, encodeText } from "./parts.js";
 import type { Signer } from "./signing.js";
 
 const DELIMITER = encodeText("<IDS|MSG>");

@@ -1,0 +1,195 @@
+/**
+ * One end of a comm, as users hold it: the classic `Comm` with its promises kept; the twin of
+ * `src/tsushin/comm.py`.
+ *
+ * Conveniences live here, above the strict table of `protocol/states.ts`: `close()` twice is a no-op,
+ * registering a handler returns the handler.
+ *
+ * Spec: Jupyter messaging, "Custom Messages".
+ */
+import { Delivery } from "./delivery.js";
+import type { CloseHandler, MsgHandler } from "./delivery.js";
+import type { ClosedBy } from "./errors.js";
+import { NoHost } from "./errors.js";
+import { DEFAULT_TIMEOUT } from "./expected.js";
+import type { WaitOptions } from "./expected.js";
+import { newId } from "./ids.js";
+import type { Encoded } from "./protocol/buffers.js";
+import { encodeData } from "./protocol/buffers.js";
+import type { Limits } from "./protocol/limits.js";
+import type { JsonObject, MsgMessage, OpenMessage } from "./protocol/messages.js";
+import type { CommRecord } from "./protocol/routing.js";
+import { newRecord } from "./protocol/routing.js";
+import type { BufferLike } from "./protocol/views.js";
+import type { Runtime } from "./runtime.js";
+
+export type { CloseHandler, MsgHandler };
+
+/** A JSON object to send; may hold bytes and typed arrays. */
+export type Data = Readonly<Record<string, unknown>> | null;
+export type Buffers = readonly BufferLike[] | null;
+
+/** What a comm asks of its manager. Each call returns the id of the message it sent. */
+export interface CommOwner {
+  readonly runtime: Runtime;
+  readonly limits: Limits;
+  /** Register the comm and send its `comm_open`. */
+  openComm(comm: Comm, encoded: Encoded): string;
+  /** Send a `comm_msg`. */
+  sendComm(comm: Comm, encoded: Encoded): string;
+  /** Send its `comm_close` and unregister the comm. */
+  closeComm(comm: Comm, encoded: Encoded): string;
+}
+
+export interface CommOptions {
+  /** Whose comm this is. */
+  manager?: CommOwner;
+}
+
+export interface SendOptions {
+  /** Copy buffers that can still be changed; false asks that they are left alone until they have left. */
+  copy?: boolean;
+}
+
+/**
+ * One end of a comm. Making one opens it at the peer, unless `primary` is false: then the peer has
+ * opened it, and `CommManager.register_comm` takes it over.
+ *
+ * Throws `NoHost`: no manager was given. `DuplicateComm`: `comm_id` is in use. `TypeError`: JSON cannot
+ * carry `data` or `metadata`; the path is named.
+ */
+export class Comm implements Disposable {
+  readonly target_module: string | null;
+  /** The `comm_open` that made this comm here; null where this end opened. */
+  open_msg: OpenMessage | null = null;
+  /** For the manager. */
+  readonly _record: CommRecord;
+  /** For the manager. */
+  readonly _delivery: Delivery;
+  readonly #manager: CommOwner;
+
+  constructor(
+    target_name = "comm",
+    data: Data = null,
+    metadata: Data = null,
+    buffers: Buffers = null,
+    comm_id: string | null = null,
+    primary = true,
+    target_module: string | null = null,
+    options: CommOptions & { record?: CommRecord } = {},
+  ) {
+    const { manager, record = newRecord(comm_id ?? newId(), target_name, primary) } = options;
+    if (manager === undefined) {
+      throw new NoHost(
+        "a Comm needs a manager: expected options.manager, or fe.comm_manager.new_comm(...)",
+      );
+    }
+    this.#manager = manager;
+    this._record = record;
+    this._delivery = new Delivery(manager.runtime, manager.limits, () => String(this));
+    this.target_module = target_module;
+    if (primary) this.open(data, metadata, buffers);
+  }
+
+  /** The id both ends share. */
+  get comm_id(): string {
+    return this._record.comm_id;
+  }
+
+  /** The name the secondary end looked up. */
+  get target_name(): string {
+    return this._record.target_name;
+  }
+
+  /** True where this end opened the comm. */
+  get primary(): boolean {
+    return this._record.primary;
+  }
+
+  /** True once closed by either end, or lost. */
+  get closed(): boolean {
+    return this._record.state === "CLOSED";
+  }
+
+  /** Who closed: "here", "there", "lost"; null while not closed. */
+  get closed_by(): ClosedBy | null {
+    return this._record.closed_by;
+  }
+
+  /**
+   * Open at the peer. Done by the constructor; needed only after `primary = false`.
+   *
+   * Throws `DuplicateComm`: it is open already, or another comm has its id. `CommClosed`: it was closed.
+   * A comm is opened once; make a new one.
+   */
+  open(data: Data = null, metadata: Data = null, buffers: Buffers = null): void {
+    this.#manager.openComm(this, encodeData(data, metadata, buffers));
+  }
+
+  /**
+   * Send a message. It is copied now: what is changed afterwards does not change it. Bytes and typed
+   * arrays in `data` travel as buffers and come back as such at a tsushin end; a plain peer sees null.
+   *
+   * Throws `CommClosed`: closed by either end, or lost; the error has the data of the close.
+   * `CommNotOpen`: never opened. `TypeError`: JSON cannot carry a value; its path is named, as
+   * `data.points[3].t`.
+   */
+  send(
+    data: Data = null,
+    metadata: Data = null,
+    buffers: Buffers = null,
+    { copy = true }: SendOptions = {},
+  ): void {
+    this.#manager.sendComm(this, encodeData(data, metadata, buffers, copy));
+  }
+
+  /** Close at both ends. A second call, or one after the peer closed, does nothing. */
+  close(data: Data = null, metadata: Data = null, buffers: Buffers = null): void {
+    if (!this.closed) this.#manager.closeComm(this, encodeData(data, metadata, buffers));
+  }
+
+  /**
+   * Call `callback(msg)` for each message; returns it. Replaces the callback before; null removes it.
+   * One message at a time, in order; what an `async` callback returns is awaited before the next.
+   * Messages that came before are delivered right after.
+   */
+  on_msg<F extends MsgHandler | null>(callback: F): F {
+    this._delivery.setOnMsg(callback);
+    return callback;
+  }
+
+  /**
+   * Call `callback(msg)` once when the peer closes or the comm is lost; returns it. Not called for one's
+   * own `close()`. For a loss `msg` is shaped like a `comm_close` whose `metadata.tsushin.lost` has the
+   * reason.
+   */
+  on_close<F extends CloseHandler | null>(callback: F): F {
+    this._delivery.setOnClose(callback);
+    return callback;
+  }
+
+  /**
+   * Return a promise of the next unread message, kept or to come; to be made before the peer sends. That
+   * message then goes to nobody else. `timeout` is in seconds.
+   */
+  expect_msg(
+    timeout = DEFAULT_TIMEOUT,
+    options: Pick<WaitOptions, "signal"> = {},
+  ): Promise<MsgMessage> {
+    return this._delivery.expect(`comm_msg on ${String(this)}`, { ...options, timeout });
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  toString(): string {
+    return `comm ${this.comm_id.slice(0, 8)} on target "${this.target_name}"`;
+  }
+
+  /** For the debugger and `JSON.stringify`: what a comm is, not what it holds. */
+  toJSON(): JsonObject {
+    const { comm_id, target_name, primary, closed_by } = this;
+    return { comm_id, target_name, primary, closed_by };
+  }
+}

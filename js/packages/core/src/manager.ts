@@ -1,0 +1,420 @@
+/**
+ * All comms and targets of one end: the classic `CommManager`, at a kernel and at a frontend alike; the
+ * twin of `src/tsushin/manager.py`.
+ *
+ * The host feeds it arriving messages (`receive`) and gives it two things: `send`, which takes a message
+ * to the peer without waiting, and a `Runtime`. The rules are the router's; here they meet user code.
+ *
+ * Spec: Jupyter messaging, "Custom Messages".
+ */
+import type { Buffers, CommOwner, Data } from "./comm.js";
+import { Comm } from "./comm.js";
+import type { TsushinError } from "./errors.js";
+import {
+  CommClosed,
+  RemoteProtocolError,
+  TsushinError as AnyTsushinError,
+  quote,
+} from "./errors.js";
+import { DEFAULT_TIMEOUT, Expected } from "./expected.js";
+import type { WaitOptions } from "./expected.js";
+import { newId } from "./ids.js";
+import type { Encoded } from "./protocol/buffers.js";
+import { restoreData } from "./protocol/buffers.js";
+import type { Closed, Event, Lost, Opened, Received, Unknown } from "./protocol/events.js";
+import type { Limits } from "./protocol/limits.js";
+import { DEFAULT_LIMITS } from "./protocol/limits.js";
+import type { Channel, JsonObject, Message, OpenMessage } from "./protocol/messages.js";
+import {
+  commContent,
+  commInfoContent,
+  msgType,
+  newHeader,
+  newMessage,
+  toClassic,
+} from "./protocol/messages.js";
+import type { CloseReason, OnUnknown, Outgoing } from "./protocol/routing.js";
+import { Router } from "./protocol/routing.js";
+import type { Runtime } from "./runtime.js";
+import { describe, isPromise } from "./runtime.js";
+
+/** Called for each comm the peer opens; a promise it returns is awaited. */
+export type Target = (comm: Comm, msg: OpenMessage) => unknown;
+
+/** What a host gives. */
+export interface CommManagerOptions {
+  /** Takes one message towards the peer; never waits. */
+  readonly send: (message: Message) => void;
+  readonly runtime: Runtime;
+  /** "iopub" at a kernel, "shell" at a frontend. */
+  readonly channel: Channel;
+  /** What to do about an open for a target not registered here (`Router`). */
+  readonly on_unknown: OnUnknown;
+  /** This end's session id; made automatically unless given. */
+  readonly session?: string;
+  readonly limits?: Limits;
+  /** Milliseconds since 1970. */
+  readonly clock?: () => number;
+  readonly username?: string;
+}
+
+/**
+ * The comms and targets of one end. Made by a host, not by users: each frontend has one
+ * (`fe.comm_manager`).
+ */
+export class CommManager implements CommOwner {
+  readonly session: string;
+  readonly runtime: Runtime;
+  readonly limits: Limits;
+  /** Open comms by id. */
+  readonly comms = new Map<string, Comm>();
+  /** Target functions by name. */
+  readonly targets = new Map<string, Target>();
+  /** Messages that arrived after a close (count). */
+  late = 0;
+  /** Messages for comms this end has no part in (count). */
+  unknown = 0;
+  readonly #send: (message: Message) => void;
+  readonly #clock: () => number;
+  readonly #username: string;
+  readonly #router: Router;
+  readonly #expected = new Map<string, Expected<Comm>[]>();
+  #number = 0;
+
+  constructor(options: CommManagerOptions) {
+    this.session = options.session ?? newId();
+    this.runtime = options.runtime;
+    this.limits = options.limits ?? DEFAULT_LIMITS;
+    this.#send = options.send;
+    this.#clock = options.clock ?? (() => Date.now());
+    this.#username = options.username ?? "";
+    this.#router = new Router({
+      channel: options.channel,
+      session: this.session,
+      on_unknown: options.on_unknown,
+      knowsTarget: (name) => this.targets.has(name) || this.#waitsFor(name),
+      newMsgId: () => this.next_msg_id(),
+      limits: this.limits,
+      username: this.#username,
+    });
+  }
+
+  // ---------------------------------------------------------------- targets
+
+  /**
+   * Call `f(comm, msg)` for each comm the peer opens to `target_name`; returns `f`. If it throws, the
+   * comm is closed with the error as reason.
+   */
+  register_target<F extends Target>(target_name: string, f: F): F {
+    if (typeof f !== "function") {
+      throw new TypeError(`target ${quote(target_name)}: expected a function, got ${quote(f)}`);
+    }
+    this.targets.set(target_name, f);
+    return f;
+  }
+
+  /**
+   * Forget a target and return its function. Open comms are not touched. Throws RangeError: no such
+   * target, or another function than `f` is registered.
+   */
+  unregister_target(target_name: string, f: Target | null = null): Target {
+    const registered = this.targets.get(target_name);
+    if (registered === undefined || (f !== null && f !== registered)) {
+      const got =
+        registered === undefined ? "it is not registered" : "another function is registered";
+      throw new RangeError(`target ${quote(target_name)}: ${got}`);
+    }
+    this.targets.delete(target_name);
+    return registered;
+  }
+
+  /**
+   * Return a promise of the next comm the peer opens to `target_name`; to be made before it does. The
+   * comm goes to nobody else; what it was opened with is its `open_msg`. `timeout` is in seconds.
+   */
+  expect_open(
+    target_name: string,
+    timeout = DEFAULT_TIMEOUT,
+    options: Pick<WaitOptions, "signal"> = {},
+  ): Promise<Comm> {
+    const about = `comm_open on target ${quote(target_name)}`;
+    const expected = new Expected<Comm>(about, { ...options, timeout });
+    const queue = this.#expected.get(target_name) ?? [];
+    this.#expected.set(target_name, [...queue, expected]);
+    return expected.promise;
+  }
+
+  // ---------------------------------------------------------------- comms
+
+  /** Open a comm to the peer's target. Arguments and errors as `Comm`. */
+  new_comm(
+    target_name: string,
+    data: Data = null,
+    metadata: Data = null,
+    buffers: Buffers = null,
+    comm_id: string | null = null,
+  ): Comm {
+    return new Comm(target_name, data, metadata, buffers, comm_id, true, null, { manager: this });
+  }
+
+  /** Return the open comm with this id, or null. */
+  get_comm(comm_id: string): Comm | null {
+    return this.comms.get(comm_id) ?? null;
+  }
+
+  /**
+   * Take over a comm that the peer has open, without sending; return its id. Throws `DuplicateComm`: the
+   * id is open here, or was.
+   */
+  register_comm(comm: Comm): string {
+    this.#router.adopt(comm._record);
+    this.comms.set(comm.comm_id, comm);
+    return comm.comm_id;
+  }
+
+  /**
+   * Drop a comm without telling the peer; return it. `comm.close()` is what users want. Throws
+   * RangeError: it is not registered.
+   */
+  unregister_comm(comm: Comm): Comm {
+    if (!this.comms.delete(comm.comm_id)) {
+      throw new RangeError(`comm ${quote(comm.comm_id)}: it is not registered`);
+    }
+    this.#router.forget(comm._record);
+    return comm;
+  }
+
+  /** Return the content of a `comm_info_reply` about every open comm here. */
+  comm_info(target_name: string | null = null): JsonObject {
+    return commInfoContent(this.#router.openComms(), target_name);
+  }
+
+  /** Make an id for a message of this session, never used twice. */
+  next_msg_id(): string {
+    this.#number += 1;
+    return `${this.session}_${this.#number}`;
+  }
+
+  // ---------------------------------------------------------------- for Comm (CommOwner)
+
+  /** Register `comm` and send its `comm_open`; where it cannot leave, nothing is open. */
+  openComm(comm: Comm, encoded: Encoded): string {
+    const outgoing = this.#outgoing(encoded);
+    const id = this.#router.sendOpen(comm._record, outgoing, this.#clock(), comm.target_module);
+    this.comms.set(comm.comm_id, comm);
+    try {
+      this.#flush();
+    } catch (error) {
+      this.unregister_comm(comm);
+      throw error;
+    }
+    return id;
+  }
+
+  /** Send a `comm_msg`. */
+  sendComm(comm: Comm, encoded: Encoded): string {
+    const id = this.#router.sendMsg(comm._record, this.#outgoing(encoded), this.#clock());
+    this.#flush();
+    return id;
+  }
+
+  /** Send the `comm_close` and unregister `comm`, whatever becomes of the message. */
+  closeComm(comm: Comm, encoded: Encoded): string {
+    const id = this.#router.sendClose(comm._record, this.#outgoing(encoded), this.#clock());
+    this.comms.delete(comm.comm_id);
+    this.#end(comm);
+    this.#flush();
+    return id;
+  }
+
+  // ---------------------------------------------------------------- for the host
+
+  /**
+   * Feed one message; other types than the three of comms are passed over. Never throws for what the
+   * peer sent or for what a handler throws: both are reported to the runtime.
+   */
+  receive(message: Message): void {
+    this.#router.receive(message, this.#clock());
+    for (const event of this.#router.events()) this.#handle(event);
+  }
+
+  /** Every comm is lost: `on_close` runs with the reason, waits end with `error`. */
+  lose(reason: string, error: TsushinError | null = null): void {
+    this.#router.lose(reason);
+    for (const event of this.#router.events()) {
+      if (event.type === "lost") this.#loseComm(event, error);
+    }
+    const waiting = [...this.#expected.values()].flat();
+    this.#expected.clear();
+    for (const expected of waiting) expected.fail(error ?? new AnyTsushinError(reason));
+  }
+
+  /** Close every comm, telling the peer why. For a host that shuts down. */
+  close_all(reason: string): void {
+    for (const comm of [...this.comms.values()]) comm.close({}, { reason });
+  }
+
+  // ---------------------------------------------------------------- inside
+
+  #waitsFor(target_name: string): boolean {
+    const waiting = (this.#expected.get(target_name) ?? []).filter((one) => one.isWaiting);
+    if (waiting.length === 0) this.#expected.delete(target_name);
+    else this.#expected.set(target_name, waiting);
+    return waiting.length > 0;
+  }
+
+  #outgoing({ data, metadata, buffers }: Encoded): Outgoing {
+    return { data, metadata, buffers, parent: this.runtime.parent() };
+  }
+
+  #flush(): void {
+    for (const message of this.#router.messagesToSend()) this.#send(message);
+  }
+
+  #handle(event: Event): void {
+    switch (event.type) {
+      case "opened": {
+        this.#accept(event);
+        return;
+      }
+      case "received": {
+        this.#deliver(event);
+        return;
+      }
+      case "closed": {
+        this.#closeReceived(event);
+        return;
+      }
+      case "late":
+        this.late += 1;
+        return;
+      case "unknown": {
+        this.#meetUnknown(event);
+        return;
+      }
+      case "fault": {
+        this.#answerFault(event.error);
+        return;
+      }
+      case "lost": {
+        this.#loseComm(event, null);
+        return;
+      }
+    }
+  }
+
+  #accept(event: Opened): void {
+    const { comm_id, target_name, target_module } = event;
+    const record = this.#router.record(comm_id);
+    const message = this.#restored(event.message);
+    if (record === null || message === null) {
+      this.#refuse(event, { code: RemoteProtocolError.code, message: "malformed binary" });
+      return;
+    }
+    const options = { manager: this, record };
+    const comm = new Comm(target_name, null, null, null, comm_id, false, target_module, options);
+    comm.open_msg = toClassic(message) as unknown as OpenMessage; // commContent checked it
+    this.comms.set(comm_id, comm);
+    if (!this.#settleExpected(comm)) this.#runTarget(event, comm, comm.open_msg, message);
+  }
+
+  #settleExpected(comm: Comm): boolean {
+    const queue = this.#expected.get(comm.target_name) ?? [];
+    for (;;) {
+      const expected = queue.shift();
+      if (expected === undefined) return false;
+      if (expected.settle(comm)) return true;
+    }
+  }
+
+  #runTarget(event: Opened, comm: Comm, msg: OpenMessage, message: Message): void {
+    const target = this.targets.get(event.target_name);
+    const failed = (error: unknown) => {
+      this.#refuse(event, handlerThrew(error));
+      this.runtime.report(error, `target of ${String(comm)}`, message);
+    };
+    try {
+      const result = this.runtime.run(() => target?.(comm, msg));
+      if (isPromise(result)) result.then(undefined, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #refuse(event: Opened, reason: CloseReason): void {
+    this.#router.refuse(event, reason, this.#clock());
+    const comm = this.comms.get(event.comm_id);
+    this.comms.delete(event.comm_id);
+    if (comm !== undefined) this.#end(comm);
+    this.#flush();
+  }
+
+  #deliver(event: Received): void {
+    const message = this.#restored(event.message);
+    if (message !== null) this.comms.get(event.comm_id)?._delivery.put(message);
+  }
+
+  #closeReceived(event: Closed): void {
+    const comm = this.comms.get(event.comm_id);
+    this.comms.delete(event.comm_id);
+    const message = this.#restored(event.message) ?? event.message;
+    if (comm === undefined) return;
+    const data = message.content.data as JsonObject; // commContent checked it
+    const text = `${String(comm)} was closed by the peer`;
+    comm._delivery.close(message, new CommClosed(text, { closed_by: "there", data }));
+  }
+
+  #loseComm(event: Lost, error: TsushinError | null): void {
+    const comm = this.comms.get(event.comm_id);
+    this.comms.delete(event.comm_id);
+    if (comm === undefined) return;
+    const text = `${String(comm)} was lost: ${event.reason}`;
+    const lost = error ?? new CommClosed(text, { closed_by: "lost" });
+    comm._delivery.close(this.#lossMessage(event), lost);
+  }
+
+  /** Build what `on_close` gets for a loss, in the shape of a `comm_close`. */
+  #lossMessage({ comm_id, reason }: Lost): Message {
+    const { session } = this;
+    const facts = { msg_id: "", session, now_ms: this.#clock(), username: this.#username };
+    const metadata = { tsushin: { lost: reason } };
+    const content = { comm_id, data: {} };
+    return newMessage(this.#router.channel, newHeader("comm_close", facts), { metadata, content });
+  }
+
+  #end(comm: Comm): void {
+    comm._delivery.end(new CommClosed(`${String(comm)} was closed`, { closed_by: "here" }));
+  }
+
+  #meetUnknown(event: Unknown): void {
+    this.unknown += 1;
+    // A broadcast about other people's comms is normal at a frontend (Jupyter messaging, iopub).
+    if (this.#router.channel !== "iopub") return;
+    const about = `${msgType(event.message)} ${quote(event.comm_id)}`;
+    this.runtime.fault(new RemoteProtocolError(`${about}: no comm with this id is open`));
+  }
+
+  #answerFault(error: RemoteProtocolError): void {
+    if (error.reply !== null) this.#send(error.reply);
+    this.runtime.fault(error);
+  }
+
+  /** Put binary back into the data; null (and a fault) where the peer's entries are malformed. */
+  #restored(message: Message): Message | null {
+    const content = commContent(message);
+    try {
+      const plain = content.data as JsonObject; // commContent checked it
+      const { data, buffers } = restoreData(plain, message.metadata, message.buffers);
+      return { ...message, content: { ...content, data }, buffers };
+    } catch (error) {
+      if (!(error instanceof RemoteProtocolError)) throw error;
+      this.#answerFault(error);
+      return null;
+    }
+  }
+}
+
+function handlerThrew(error: unknown): CloseReason {
+  const name = error instanceof Error ? error.name : typeof error;
+  return { code: "remote_error", name, message: describe(error) };
+}
