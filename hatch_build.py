@@ -25,7 +25,10 @@ class BuildPage(BuildHookInterface[Any]):  # Any: hatchling's configuration type
         return [] if node.is_built() or node.find_node() else [node.NODE_REQUIREMENT]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the page, except for an editable install."""
-        del build_data
-        if version != "editable":
-            node.build()
+        """Build the page and add it, except for an editable install."""
+        if version == "editable":
+            return
+        node.build()
+        root = Path(self.root)
+        base = root / "src" if self.target_name == "wheel" else root
+        build_data["force_include"][str(node.PAGE)] = str(node.PAGE.relative_to(base))
