@@ -108,6 +108,12 @@ def test_what_is_not_json_is_a_wire_error_that_names_the_part(data, why):
     assert (caught.value.part, caught.value.offset) == ("content", None)
 
 
+def test_the_text_of_an_error_is_short_however_deep_the_fault_is():
+    with pytest.raises(WireError) as caught:
+        decode_json(b"[" * 500 + b"1e400" + b"]" * 500, "content")
+    assert str(caught.value) == "content: expected JSON: Number out of range"
+
+
 def test_the_text_of_an_error_holds_no_peer_data():
     with pytest.raises(WireError) as caught:
         decode_json(b'{"secret-word": nope}', "content")

@@ -227,6 +227,12 @@ BAD_JSON: dict[str, tuple[str, str, str, bytes]] = {
         "content",
         b'{"v":1e400}',
     ),
+    "content-number-out-of-range-deep": (
+        "A number no double holds, 500 arrays deep: found by fuzzing, the error's text held the whole path.",
+        "json-parser",
+        "content",
+        b'{"v":' + b"[" * 500 + b"1e400" + b"]" * 500 + b"}",
+    ),
     "content-too-deep": (
         "20,000 nested arrays.",
         "json-parser",

@@ -82,7 +82,9 @@ def decode_json(data: BytesLike | str, part: str) -> Any:
     except UnicodeError as error:
         raise WireError("expected UTF-8", part=part) from error
     except msgspec.DecodeError as error:
-        raise WireError(f"expected JSON: {error}", part=part) from error
+        # Without the path to the value, which is as long as the peer nests.
+        why = str(error).partition(" - at ")[0]
+        raise WireError(f"expected JSON: {why}", part=part) from error
     except RecursionError as error:
         raise WireError("JSON is nested too deeply", part=part) from error
 
