@@ -108,7 +108,7 @@ def __dir__() -> list[str]:
 def load_ipython_extension(ipython: object) -> None:
     """Attach to the kernel this runs in: ``%load_ext tsushin``."""
     del ipython  # the kernel is found by itself, as everywhere else
-    import_module("tsushin.kernel").attach()
+    import_module("tsushin.kernel").attach_if_kernel()
 
 
 def unload_ipython_extension(ipython: object) -> None:

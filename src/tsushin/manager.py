@@ -449,12 +449,17 @@ class CommManager:
         """Hand a message to a comm of another package; False where it is not for one."""
         comm_id = message.content.get("comm_id")
         comm = self.comms.get(comm_id) if isinstance(comm_id, str) else None
-        if comm is None or isinstance(comm, Comm) or message.msg_type == "comm_open":
+        if comm is None or isinstance(comm, Comm):
             return False
+        if message.msg_type == "comm_open":
+            about = f"comm_open {quote(comm_id)}: expected a new id, this comm is open"
+            self.runtime.fault(RemoteProtocolError(about))
+            return True
         classic = to_classic(message)
         handler = comm.handle_msg
         if message.msg_type == "comm_close":
             self.comms.pop(comm.comm_id, None)
+            comm._closed = True  # as the comm package's manager does, or it closes once more when freed
             handler = comm.handle_close
         try:
             handler(classic)

@@ -1,0 +1,143 @@
+"""The kernel end in ipykernel: its shell handlers lead to a ``CommManager``, which answers on iopub.
+
+ipykernel keeps its part: it reads and verifies the message, sets the parent, publishes busy and idle, and
+calls the handler by ``msg_type``. The registry (``comms`` and ``targets``) is the one that the kernel's
+manager had before, so whatever was registered there stays.
+
+Spec: Jupyter messaging, "Custom Messages" and "Comm info".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping
+from typing import Any
+
+from tsushin.comm import Comm
+from tsushin.errors import RemoteProtocolError
+from tsushin.kernel.iopub import IopubSender
+from tsushin.kernel.shell_runtime import ShellRuntime
+from tsushin.manager import AnyComm, CommManager, Target
+from tsushin.protocol.buffers import Encoded
+from tsushin.protocol.messages import JsonObject, Message
+from tsushin.wire.parts import JSON_PARTS, check_parts
+
+# Any: a message as jupyter_client parsed it; a peer may have put any JSON anywhere.
+Raw = dict[str, Any]
+
+
+class KernelCommManager(CommManager):
+    """The comms and targets of a running ipykernel.
+
+    Args:
+        kernel: the kernel, with a session and an iopub socket.
+        loop: its main loop.
+        comms: the registry of the manager it had before.
+        targets: likewise.
+    """
+
+    def __init__(
+        self,
+        kernel: Any,  # Any: the class differs between versions
+        loop: asyncio.AbstractEventLoop,
+        *,
+        comms: MutableMapping[str, AnyComm],
+        targets: MutableMapping[str, Target],
+    ) -> None:
+        super().__init__(
+            send=IopubSender(kernel).send,
+            runtime=ShellRuntime(kernel, loop),
+            channel="iopub",
+            on_unknown="close",
+            session=kernel.session.session,
+            username=kernel.session.username,
+            comms=comms,
+            targets=targets,
+        )
+        self.kernel = kernel
+        self._shared = comms
+
+    # The names and parameters that ipykernel's manager has, and that other packages call.
+
+    def comm_open(self, stream: object, ident: object, msg: Raw) -> None:
+        """Handle a ``comm_open`` from the shell channel."""
+        del stream, ident
+        self._take(msg)
+
+    def comm_msg(self, stream: object, ident: object, msg: Raw) -> None:
+        """Handle a ``comm_msg`` from the shell channel."""
+        del stream, ident
+        self._take(msg)
+
+    def comm_close(self, stream: object, ident: object, msg: Raw) -> None:
+        """Handle a ``comm_close`` from the shell channel."""
+        del stream, ident
+        self._take(msg)
+
+    # Any: a ZMQ stream or socket, whichever the version has.
+    def comm_info_request(self, stream: Any, ident: Any, parent: Raw) -> None:
+        """Answer ``comm_info_request``, whatever other threads do to the comms meanwhile."""
+        content = parent["content"]
+        target_name = content.get("target_name") if isinstance(content, dict) else None
+        self.kernel.session.send(
+            stream, "comm_info_reply", self.comm_info(target_name), parent, ident
+        )
+
+    def close_comm(self, comm: Comm, encoded: Encoded) -> None:
+        """See ``CommManager.close_comm``; the kernel's registry forgets it also while detached."""
+        super().close_comm(comm, encoded)
+        self._shared.pop(comm.comm_id, None)
+
+    # ------------------------------------------------------------------ joining and leaving
+
+    def join(self) -> None:
+        """Keep comms in the kernel's registry."""
+        self._shared.update(self.comms)
+        self.comms = self._shared
+
+    def leave(self) -> None:
+        """Keep comms apart; the kernel's registry gets something that its own manager can call."""
+        self.comms = {i: c for i, c in self._shared.items() if isinstance(c, Comm)}
+        self._shared.update({i: _Passage(self, c) for i, c in self.comms.items()})
+
+    # ------------------------------------------------------------------ inside
+
+    def _take(self, msg: Raw) -> None:
+        try:
+            message = _message(msg)
+        except RemoteProtocolError as error:
+            self.runtime.fault(error)
+        else:
+            self.receive(message)
+
+
+class _Passage:
+    """One of our comms, as ``comm``'s own manager handles them: what arrives is passed on to us."""
+
+    def __init__(self, manager: KernelCommManager, comm: Comm) -> None:
+        self.comm_id = comm.comm_id
+        self.target_name = comm.target_name
+        self.handle_msg = lambda msg: manager.comm_msg(None, None, msg)
+        self.handle_close = lambda msg: manager.comm_close(None, None, msg)
+
+
+def _message(msg: Raw) -> Message:
+    """Check a message that jupyter_client has parsed, whose parts may still be any JSON.
+
+    Raises:
+        RemoteProtocolError: a part is no object; the header or the comm id is not what it should be.
+    """
+    parts = check_parts([msg[part] for part in JSON_PARTS])
+    _check_text(parts[-1])
+    views = (memoryview(buffer) for buffer in msg.get("buffers") or ())
+    return Message("shell", *parts, buffers=tuple(v.cast("B").toreadonly() for v in views))
+
+
+def _check_text(content: JsonObject) -> None:
+    """Refuse an id that could not be sent back: jupyter_client's parser lets lone surrogates in."""
+    comm_id = content.get("comm_id")
+    if isinstance(comm_id, str) and not comm_id.isascii():
+        try:
+            comm_id.encode()
+        except UnicodeEncodeError as error:
+            raise RemoteProtocolError(f"content.comm_id: expected text, got {error}") from error

@@ -1,0 +1,169 @@
+"""The ``Runtime`` of a kernel: handlers run where ipykernel runs its message handlers.
+
+A handler gets what a cell gets around it: the ``pre_execute`` and ``post_execute`` events (so that inline
+figures appear), Ctrl-C, and errors shown as a cell's errors are shown, on iopub, under the message that
+caused them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tsushin.errors import RemoteProtocolError
+from tsushin.protocol.messages import JsonObject, Message
+
+_log = logging.getLogger("tsushin")
+_OURS = str(Path(__file__).parent.parent)  # the folder of this package
+
+
+class ShellRuntime:
+    """Runs handlers for one ipykernel.
+
+    Args:
+        kernel: a kernel; it may have no IPython shell, then there are no events.
+        loop: the loop on which the kernel runs its main shell.
+    """
+
+    # Any: the kernel's class differs between versions and languages.
+    def __init__(self, kernel: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._kernel = kernel
+        self._loop = loop
+        self._tasks: set[asyncio.Task[BaseException | None]] = set()  # a loop holds them weakly
+
+    def run(self, handler: Callable[[], object]) -> object:
+        """See ``Runtime.run``."""
+        self._trigger("pre_execute")
+        try:
+            return handler()
+        finally:
+            self._trigger("post_execute")
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """See ``Runtime.soon``; output belongs to the cell or message that asked."""
+
+        def due() -> None:
+            try:
+                with _interruptible():
+                    callback()
+            except (KeyboardInterrupt, SystemExit) as error:  # either would end the kernel's loop
+                self.report(error, "a handler of kept messages", None)
+
+        self._call_soon(due)
+
+    def spawn(
+        self, awaitable: Awaitable[object], done: Callable[[BaseException | None], None]
+    ) -> None:
+        """See ``Runtime.spawn``: on the main loop, in the context of the message."""
+
+        async def run() -> BaseException | None:
+            self._trigger("pre_execute")
+            try:
+                await awaitable
+            except (Exception, KeyboardInterrupt, SystemExit) as error:
+                return error  # the last two, raised in a task, would end the kernel's loop
+            finally:
+                self._trigger("post_execute")
+            return None
+
+        def finished(task: asyncio.Task[BaseException | None]) -> None:
+            self._tasks.discard(task)
+            done(None if task.cancelled() else task.result())
+
+        def start() -> None:
+            task = self._loop.create_task(run())
+            self._tasks.add(task)
+            task.add_done_callback(finished)
+
+        self._call_soon(start)
+
+    def report(self, error: BaseException, about: str, message: Message | None) -> None:
+        """See ``Runtime.report``: an ``error`` message on iopub, as for a cell."""
+        _log.error("%s raised", about, exc_info=error)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()  # what the handler printed comes before its error
+        content = {
+            "ename": type(error).__name__,
+            "evalue": _text(error),
+            "traceback": [*self._format(error), f"(raised in {about})"],
+        }
+        kernel = self._kernel
+        parent = {"header": message.header} if message is not None else kernel.get_parent()
+        kernel.session.send(
+            kernel.iopub_socket, "error", content, parent=parent, ident=kernel._topic("error")
+        )
+
+    def fault(self, error: RemoteProtocolError) -> None:
+        """See ``Runtime.fault``: a warning in the kernel's own log, which its starter reads."""
+        self._kernel.log.warning("tsushin: %s", error)
+
+    def parent(self) -> JsonObject:
+        """See ``Runtime.parent``: the request this thread works on, else the last one."""
+        header: JsonObject = self._kernel.get_parent().get("header", {})
+        return header
+
+    # ------------------------------------------------------------------ inside
+
+    def _trigger(self, event: str) -> None:
+        shell = getattr(self._kernel, "shell", None)
+        if shell is not None:
+            shell.events.trigger(event)
+
+    def _call_soon(self, callback: Callable[[], None]) -> None:
+        if not self._loop.is_closed():  # else the kernel has ended and nobody is left to run it
+            context = contextvars.copy_context()
+            self._loop.call_soon_threadsafe(callback, context=context)
+
+    def _format(self, error: BaseException) -> list[str]:
+        """Return the traceback as the user set it up (``%xmode``), from their own code on."""
+        kind, where = type(error), _users_part(error.__traceback__)
+        shell = getattr(self._kernel, "shell", None)
+        if shell is not None:
+            try:
+                lines: list[str] = shell.InteractiveTB.structured_traceback(
+                    kind, error, where, tb_offset=0
+                )
+            except Exception:
+                _log.exception("IPython could not format a traceback")
+            else:
+                return lines
+        return traceback.format_exception(kind, error, where)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C in, as ipykernel does around its message handlers; between them it ignores it."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _users_part(where: TracebackType | None) -> TracebackType | None:
+    """Leave out the frames of this package that lead to the user's."""
+    start = where
+    while start is not None and start.tb_frame.f_code.co_filename.startswith(_OURS):
+        start = start.tb_next
+    return where if start is None else start
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(its text cannot be made: __str__ raised)"
