@@ -1,7 +1,41 @@
 /** The public face of `tsushin`: everything here is in `spec/api.json`. */
-export * from "./errors.js";
-export * from "./sketch.js";
+export { Comm } from "./comm.js";
+export type { Buffers, CloseHandler, CommOptions, Data, MsgHandler, SendOptions } from "./comm.js";
+export { CommManager } from "./manager.js";
+export type { CommManagerOptions, Target } from "./manager.js";
+export { connect } from "./frontend/connect.js";
+export type { Frontend } from "./frontend/frontend.js";
 export type * from "./frontend/types.js";
+export { make_jupyter } from "./classic/jupyter.js";
+export { run_script } from "./classic/script.js";
 export type * from "./classic/types.js";
-export type * from "./protocol/messages.js";
+export {
+  CommClosed,
+  CommNotOpen,
+  ConnectFailed,
+  DuplicateComm,
+  ExecutionError,
+  KernelGone,
+  LimitExceeded,
+  LocalProtocolError,
+  NoHost,
+  NoPeer,
+  PeerError,
+  ProtocolError,
+  QueueFull,
+  RemoteError,
+  RemoteProtocolError,
+  SignatureError,
+  TransportClosed,
+  TransportError,
+  TransportLost,
+  TsushinError,
+  UnknownTarget,
+  Unsupported,
+  WireError,
+} from "./errors.js";
+export type { ClosedBy, KernelGoneWhy } from "./errors.js";
 export type { Limits } from "./protocol/limits.js";
+export type * from "./protocol/messages.js";
+export type { OnUnknown } from "./protocol/routing.js";
+export type { WebSocketConstructor } from "./transports/websocket.js";

@@ -23,11 +23,9 @@ export interface Callbacks {
     clear_output?: PageCallback;
     input?: PageCallback;
   };
-  input?: PageCallback;
-  clear_on_done?: boolean;
-  clear_on_restart?: boolean;
 }
 
+/** A comm with the classic argument order; what sends returns the `msg_id` of what it sent. */
 export interface ClassicComm {
   readonly comm_id: string;
   readonly target_name: string;
@@ -85,10 +83,10 @@ export interface Jupyter {
   readonly notebook: { readonly kernel: ClassicKernel };
 }
 
-/** Where displayed JavaScript runs and what it sees. */
+/** What a script sees besides the page's own globals; `IPython` is `Jupyter` by its older name. */
 export interface ScriptScope {
   Jupyter: Jupyter;
-  /** The element its output goes to; `this` of the script as well. */
+  /** Where its output goes: a DOM element, or what the host has instead. */
   element?: unknown;
   console?: Pick<Console, "log" | "info" | "warn" | "error" | "debug">;
   require?: unknown;

@@ -1,6 +1,7 @@
 /** What `connect` takes and gives. Every timeout is in seconds, as in Python. */
 import type { JsonObject, Message } from "../protocol/messages.js";
 import type { Limits } from "../protocol/limits.js";
+import type { OnUnknown } from "../protocol/routing.js";
 import type { WebSocketConstructor } from "../transports/websocket.js";
 
 /**
@@ -13,15 +14,12 @@ export type Trace = (direction: "sent" | "received", message: Message, at_ms: nu
 export type KernelStatus =
   "unknown" | "starting" | "idle" | "busy" | "restarting" | "dead" | "disconnected";
 
-/** What a frontend does with a `comm_open` for a target it does not know. */
-export type OnUnknown = "close" | "ignore";
-
 export interface ConnectOptions {
   /** Token of the server; goes into a header, the query or a subprotocol, never into a log. */
   token?: string;
   /** Attach to this running kernel. */
   kernel_id?: string;
-  /** Start a kernel of this spec; with neither id nor name, take the server's running kernel or start its default. */
+  /** Start a kernel of this spec. */
   kernel_name?: string;
   /** The client session, sent in every header; a new one by default. */
   session?: string;
@@ -36,6 +34,8 @@ export interface ConnectOptions {
   /** Aborts connecting. */
   signal?: AbortSignal;
   limits?: Limits;
+  /** Speak only this WebSocket subprotocol; by default v1, and the default one where v1 is not taken. */
+  subprotocol?: "v1" | "default";
   /** Stand-ins for the platform's own, for Node 20 and for tests. */
   fetch?: typeof fetch;
   WebSocket?: WebSocketConstructor;

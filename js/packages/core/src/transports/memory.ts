@@ -15,7 +15,7 @@ import type { Receiver, Transport } from "./base.js";
 /** One end. Made in pairs by `memoryPair`. */
 export class MemoryTransport implements Transport {
   readonly buffered_bytes = 0;
-  #peer: MemoryTransport | null = null;
+  #peer: MemoryTransport = this; // until `pair` joins two
   #receiver: Receiver | null = null;
   #ended: TransportError | null = null;
   #isStepped = false;
@@ -37,15 +37,16 @@ export class MemoryTransport implements Transport {
 
   send(message: Message): void {
     if (this.#ended !== null) throw this.#ended;
-    this.#peer?.#arrive(structuredClone(message));
+    const { buffers, ...json } = message;
+    this.#peer.#arrive({ ...structuredClone(json), buffers: buffers.map((view) => view.slice()) });
   }
 
   /** The peer still receives what was sent before. */
   close(): void {
     if (this.#ended !== null) return;
     this.#end(new TransportClosed("closed here"));
-    this.#peer?.stepAll();
-    this.#peer?.#end(new TransportClosed("closed by the peer"));
+    this.#peer.stepAll();
+    this.#peer.#end(new TransportClosed("closed by the peer"));
   }
 
   // ---------------------------------------------------------------- for tests
@@ -77,8 +78,8 @@ export class MemoryTransport implements Transport {
   /** Break the link at both ends; what is held is lost. */
   cut(): void {
     for (const end of [this, this.#peer]) {
-      end?.#held.forEach((queue) => queue.splice(0));
-      end?.#end(new TransportLost("the link was cut"));
+      for (const queue of end.#held.values()) queue.length = 0;
+      end.#end(new TransportLost("the link was cut"));
     }
   }
 

@@ -1,0 +1,80 @@
+/** From a server's URL to a connected frontend: find or start the kernel, open its channels, shake hands. */
+import { DEFAULT_TIMEOUT } from "../expected.js";
+import { newId } from "../ids.js";
+import { openWebSocket } from "../transports/websocket.js";
+import { Frontend } from "./frontend.js";
+import { Server } from "./rest.js";
+import type { KernelModel } from "./rest.js";
+import type { ConnectOptions } from "./types.js";
+
+/**
+ * Connect to a kernel of Jupyter Server, or of `tsushin.serve` and `tsushin demo`. `url` is the server's
+ * base, such as "http://127.0.0.1:8888/".
+ *
+ * With `kernel_id` it attaches to that kernel; with `kernel_name` it starts one; with neither it attaches
+ * to the server's oldest kernel, or starts the default one where there is none. A kernel that was started
+ * runs on after `close`.
+ *
+ * Rejects with `ConnectFailed`; with a `DOMException` where `timeout` (seconds) or `signal` ended it.
+ */
+export async function connect(url: string, options: ConnectOptions = {}): Promise<Frontend> {
+  const timeout = options.timeout ?? DEFAULT_TIMEOUT;
+  const signal = withTimeout(options.signal, timeout);
+  const session = options.session ?? newId();
+  const server = new Server(url, options);
+  const { kernel, isStarted } = await findKernel(server, options, signal);
+  // Only our own servers read the token from a subprotocol; it is kept out of the URL where it can be.
+  const takesSubprotocolToken = "tsushin" in (await server.status(signal));
+  const { token, subprotocol, limits, WebSocket } = options;
+  const query = token && !takesSubprotocolToken ? { token } : {};
+  const transport = await openWebSocket(
+    server.channels(kernel.id, { session_id: session, ...query }),
+    {
+      token: takesSubprotocolToken ? token : undefined,
+      subprotocol,
+      limits,
+      WebSocket,
+      timeout: Infinity, // `signal` has it
+      signal,
+    },
+  );
+  const on_unknown = options.on_unknown ?? (isStarted ? "close" : "ignore");
+  const frontend = new Frontend(transport, {
+    ...options,
+    session,
+    kernel_id: kernel.id,
+    on_unknown,
+  });
+  try {
+    await frontend.handshake({ timeout: Infinity, signal });
+  } catch (error) {
+    frontend.close();
+    throw error;
+  }
+  return frontend;
+}
+
+async function findKernel(
+  server: Server,
+  { kernel_id, kernel_name }: ConnectOptions,
+  signal: AbortSignal,
+): Promise<{ kernel: KernelModel; isStarted: boolean }> {
+  if (kernel_id !== undefined) {
+    return { kernel: await server.kernel(kernel_id, signal), isStarted: false };
+  }
+  const [running] = kernel_name === undefined ? await server.kernels(signal) : [];
+  if (running !== undefined) return { kernel: running, isStarted: false };
+  return { kernel: await server.start(kernel_name ?? null, signal), isStarted: true };
+}
+
+/** One signal that ends when time is up or the caller's does. `AbortSignal.any` is too new for this. */
+function withTimeout(signal: AbortSignal | undefined, timeout: number): AbortSignal {
+  const controller = new AbortController();
+  const about = `connecting: not within ${timeout} s`;
+  const end = () => controller.abort(new DOMException(about, "TimeoutError"));
+  const timer = setTimeout(end, timeout * 1e3);
+  (timer as { unref?: () => void }).unref?.(); // Node: this timer alone keeps no process alive
+  if (signal?.aborted) controller.abort(signal.reason);
+  signal?.addEventListener("abort", () => controller.abort(signal.reason), { once: true });
+  return controller.signal;
+}

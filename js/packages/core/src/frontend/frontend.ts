@@ -1,0 +1,293 @@
+/**
+ * The frontend end: one kernel over one transport, with its comms and its code execution.
+ *
+ * The way of a message in: transport → trace → who waits for it by its parent (`Requests`) → comms
+ * (`CommManager`) → kernel status. What ends the kernel or the link reaches everything that waits.
+ *
+ * Spec: Jupyter messaging, "Execute", "Comm info", "Kernel info", "Kernel status".
+ */
+import type { Comm } from "../comm.js";
+import type { TsushinError } from "../errors.js";
+import { KernelGone, RemoteProtocolError, TransportClosed } from "../errors.js";
+import type { KernelGoneWhy } from "../errors.js";
+import type { WaitOptions } from "../expected.js";
+import { DEFAULT_TIMEOUT, Expected } from "../expected.js";
+import { CommManager } from "../manager.js";
+import type { Limits } from "../protocol/limits.js";
+import type { Channel, JsonObject, Message } from "../protocol/messages.js";
+import { isJsonObject, msgType, newHeader, newMessage, sessionOf } from "../protocol/messages.js";
+import type { OnUnknown } from "../protocol/routing.js";
+import { PageRuntime } from "../runtime.js";
+import type { Transport } from "../transports/base.js";
+import { Execution } from "./execution.js";
+import { Requests } from "./requests.js";
+import type { Watcher } from "./requests.js";
+import type { CommInfo, ExecuteOptions, ExecuteResult, KernelStatus, Trace } from "./types.js";
+
+export interface FrontendOptions {
+  readonly kernel_id: string;
+  readonly on_unknown: OnUnknown;
+  readonly session?: string | undefined;
+  readonly limits?: Limits | undefined;
+  readonly trace?: Trace | undefined;
+  readonly on_error?: ((error: unknown) => void) | undefined;
+  readonly on_status?: ((status: KernelStatus) => void) | undefined;
+}
+
+/** A kernel as a page or a Node process sees it. Made by `connect`. */
+export class Frontend implements Disposable {
+  readonly kernel_id: string;
+  readonly comm_manager: CommManager;
+  readonly #transport: Transport;
+  readonly #options: FrontendOptions;
+  readonly #onError: (error: unknown) => void;
+  readonly #requests = new Requests();
+  #status: KernelStatus = "unknown";
+  #kernelSession: string | null = null;
+  #ended: TsushinError | null = null;
+
+  constructor(transport: Transport, options: FrontendOptions) {
+    const { session, limits, on_unknown, kernel_id } = options;
+    this.kernel_id = kernel_id;
+    this.#transport = transport;
+    this.#options = options;
+    this.#onError = options.on_error ?? ((error) => console.error("tsushin:", error));
+    this.comm_manager = new CommManager({
+      send: (message) => this.#send(message),
+      runtime: new PageRuntime(this.#onError),
+      channel: "shell",
+      on_unknown,
+      ...(session === undefined ? {} : { session }),
+      ...(limits === undefined ? {} : { limits }),
+    });
+    transport.start({
+      message: (message) => this.#receive(message),
+      fault: (error) => this.#onError(error),
+      end: (error) => this.#end(error),
+    });
+  }
+
+  /** The client session: every message sent has it in its header. */
+  get session(): string {
+    return this.comm_manager.session;
+  }
+
+  /** The kernel's state as last heard of. */
+  get status(): KernelStatus {
+    return this.#status;
+  }
+
+  /** True once the link is gone, by us or not: nothing can be sent any more. */
+  get closed(): boolean {
+    return this.#ended !== null;
+  }
+
+  // ---------------------------------------------------------------- using
+
+  /**
+   * Run code in the kernel and return what it printed, showed and gave.
+   *
+   * Rejects with `ExecutionError`: it raised. `KernelGone`, `TransportClosed` or `TransportLost`: nobody
+   * will answer. "TimeoutError" or the signal's reason: the wait is over, the code may still run.
+   */
+  execute(code: string, options: ExecuteOptions = {}): Promise<ExecuteResult> {
+    const { silent = false, store_history = !silent, stop_on_error = true } = options;
+    const content = { code, silent, store_history, stop_on_error };
+    const rest = { user_expressions: {}, allow_stdin: false };
+    const execution = new Execution(options);
+    return this.#watched(execution, execution.promise, () =>
+      this.request("shell", "execute_request", { ...content, ...rest }, execution),
+    );
+  }
+
+  /** List the comms open in the kernel, of one target or of all. `timeout` is in seconds. */
+  async comms(target_name: string | null = null, timeout = DEFAULT_TIMEOUT): Promise<CommInfo> {
+    const content = target_name === null ? {} : { target_name };
+    const reply = await this.#ask("shell", "comm_info_request", content, { timeout });
+    const { comms } = reply.content;
+    if (isJsonObject(comms)) return comms as CommInfo;
+    throw new RemoteProtocolError("comm_info_reply content.comms: expected object");
+  }
+
+  /** See `CommManager.expect_open`. */
+  expect_open(
+    target_name: string,
+    timeout = DEFAULT_TIMEOUT,
+    options: Pick<WaitOptions, "signal"> = {},
+  ): Promise<Comm> {
+    return this.comm_manager.expect_open(target_name, timeout, options);
+  }
+
+  /** Close the link; the kernel runs on. Every comm is lost and every wait ends. */
+  close(): void {
+    this.#transport.close();
+  }
+
+  dispose(): void {
+    this.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  // ---------------------------------------------------------------- for `connect` and the classic object
+
+  /**
+   * Send a request of any type; `watcher` sees what answers it. Returns its `msg_id`; call `forget` with
+   * it when nothing more is wanted.
+   */
+  request(channel: Channel, msg_type: string, content: JsonObject, watcher: Watcher): string {
+    const msg_id = this.comm_manager.next_msg_id();
+    const header = newHeader(msg_type, { msg_id, session: this.session, now_ms: Date.now() });
+    this.watch(msg_id, watcher);
+    try {
+      this.#send(newMessage(channel, header, { content }));
+    } catch (error) {
+      this.forget(msg_id);
+      throw error;
+    }
+    return msg_id;
+  }
+
+  /** Let `watcher` see every message whose parent is `msg_id`. */
+  watch(msg_id: string, watcher: Watcher): void {
+    this.#requests.watch(msg_id, watcher);
+  }
+
+  forget(msg_id: string): void {
+    this.#requests.stop(msg_id);
+  }
+
+  /**
+   * Wait for the kernel's first answer. Asked on control and on shell: a kernel that runs a cell answers
+   * on control at once, and one that has no control channel answers on shell.
+   */
+  async handshake(options: WaitOptions): Promise<JsonObject> {
+    const asked = (["control", "shell"] as const).map((channel) =>
+      this.#ask(channel, "kernel_info_request", {}, options),
+    );
+    const reply = await Promise.race(asked);
+    this.#kernelSession = sessionOf(reply);
+    return reply.content;
+  }
+
+  // ---------------------------------------------------------------- inside
+
+  #send(message: Message): void {
+    if (this.#ended !== null) throw this.#ended;
+    this.#transport.send(message);
+    this.#options.trace?.("sent", message, performance.now());
+  }
+
+  #receive(message: Message): void {
+    this.#options.trace?.("received", message, performance.now());
+    this.#guard(() => this.#requests.receive(message));
+    this.#guard(() => this.comm_manager.receive(message));
+    this.#guard(() => this.#noteKernel(message));
+  }
+
+  /** One user callback that throws must not keep a message from the others. */
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+
+  async #ask(
+    channel: Channel,
+    msg_type: string,
+    content: JsonObject,
+    options: WaitOptions,
+  ): Promise<Message> {
+    const expected = new Expected<Message>(`answer to ${msg_type}`, options);
+    const wanted = msg_type.replace("_request", "_reply");
+    const watcher: Watcher = {
+      message: (message) => {
+        if (msgType(message) === wanted) expected.settle(message);
+      },
+      end: (error) => expected.fail(error),
+    };
+    return this.#watched(watcher, expected.promise, () =>
+      this.request(channel, msg_type, content, watcher),
+    );
+  }
+
+  /** Send, wait for `promise`, and stop watching whatever came of it. */
+  async #watched<T>(watcher: Watcher, promise: Promise<T>, send: () => string): Promise<T> {
+    let msg_id: string;
+    try {
+      msg_id = send();
+    } catch (error) {
+      watcher.end(error as TsushinError);
+      throw error;
+    }
+    try {
+      return await promise;
+    } finally {
+      this.forget(msg_id);
+    }
+  }
+
+  #noteKernel(message: Message): void {
+    const { content } = message;
+    switch (msgType(message)) {
+      case "status":
+        if (message.channel === "iopub") this.#noteStatus(content.execution_state, message);
+        return;
+      case "shutdown_reply": // the kernel tells everybody, on iopub
+        this.#loseKernel(content.restart === true ? "restarted" : "shut down");
+    }
+  }
+
+  #noteStatus(state: unknown, message: Message): void {
+    const isNewProcess = this.#kernelSession !== null && sessionOf(message) !== this.#kernelSession;
+    if (state === "restarting") this.#loseKernel("restarted");
+    else if (state === "dead") this.#loseKernel("died");
+    else if (state === "starting" && isNewProcess) {
+      this.#loseKernel("restarted");
+      this.#kernelSession = sessionOf(message);
+    }
+    if (isStatus(state)) this.#setStatus(state);
+  }
+
+  /** The kernel's process is gone. After a restart the link serves the next one. */
+  #loseKernel(why: KernelGoneWhy): void {
+    const gone = new KernelGone(`the kernel ${GONE[why]}`, { why });
+    this.comm_manager.lose(gone.message, gone);
+    this.#requests.end(gone);
+    if (why === "restarted") return;
+    this.#setStatus("dead");
+    this.#ended ??= gone;
+    this.#transport.close();
+  }
+
+  #end(error: TsushinError): void {
+    this.#ended ??= error;
+    const reason = error instanceof TransportClosed ? "the link was closed" : "the link was lost";
+    this.comm_manager.lose(reason, this.#ended);
+    this.#requests.end(this.#ended);
+    if (this.#status !== "dead") this.#setStatus("disconnected");
+  }
+
+  #setStatus(status: KernelStatus): void {
+    if (status === this.#status) return;
+    this.#status = status;
+    this.#options.on_status?.(status);
+  }
+}
+
+const GONE: Readonly<Record<KernelGoneWhy, string>> = {
+  restarted: "was restarted",
+  died: "died",
+  "shut down": "was shut down",
+  forked: "was forked",
+};
+
+const STATES: readonly unknown[] = ["starting", "idle", "busy", "restarting", "dead"];
+
+function isStatus(state: unknown): state is KernelStatus {
+  return STATES.includes(state);
+}
