@@ -1,0 +1,20 @@
+"""Write spec/vectors/comm and spec/vectors/buffers, or the same into a folder of your choice.
+
+Deterministic: running it again changes nothing.
+
+Run: python tools/make_comm_vectors.py [folder]
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import chain
+from pathlib import Path
+
+from vectorgen import buffers, comm
+from vectorgen.kit import ROOT, write
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT
+    for path, case in chain(comm.all_cases(), buffers.all_cases()):
+        write(folder, path, case)
