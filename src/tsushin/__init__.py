@@ -38,6 +38,7 @@ from tsushin.errors import (
     WireError,
 )
 from tsushin.expected import Expected
+from tsushin.host import add_finder
 from tsushin.manager import CommManager
 from tsushin.protocol.limits import Limits
 
@@ -92,6 +93,8 @@ _LAZY = {
 }
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
+# The first Comm made without a manager looks for a kernel, and loads what attaches to it only then.
+add_finder(lambda: import_module("tsushin.kernel").attach_if_kernel())
 
 
 def __getattr__(name: str) -> Any:  # Any: whatever the module has under that name

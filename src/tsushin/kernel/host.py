@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tsushin.host import add_finder
 from tsushin.kernel.attach import attach_if_kernel
 from tsushin.manager import CommManager
 
@@ -20,6 +19,3 @@ def comm_manager() -> CommManager:
     from tsushin.kernel.process import process_manager  # noqa: PLC0415 (a kernel does not need it)
 
     return process_manager()
-
-
-add_finder(attach_if_kernel)
