@@ -113,6 +113,53 @@ def test_32_bit_offsets_cannot_reach_beyond_4_gib():
         DEFAULT.join([b"{}", sparse, b"unreachable"])
 
 
+@LAYOUTS
+@pytest.mark.parametrize("index", range(1, 6))
+@pytest.mark.parametrize("value", [0, 10_000])
+def test_an_offset_out_of_order_or_past_the_end_is_named_by_its_place(layout, index, value):
+    frame = bytearray(layout.join(PARTS))
+    at = layout.width * (1 + index)
+    struct.pack_into(layout.order + layout.kind, frame, at, value)
+    with pytest.raises(WireError, match=f"offset {index} is {value}") as caught:
+        layout.cut(memoryview(frame), LIMITS)
+    assert (caught.value.part, caught.value.offset) == ("offset table", at)
+
+
+@LAYOUTS
+@pytest.mark.parametrize("by", [-1, 1])
+def test_the_first_part_begins_right_behind_the_table(layout, by):
+    frame = bytearray(layout.join(PARTS))
+    table_bytes = layout.width * (1 + len(PARTS) + layout.has_end)
+    struct.pack_into(layout.order + layout.kind, frame, layout.width, table_bytes + by)
+    with pytest.raises(WireError, match="offset 0 is") as caught:
+        layout.cut(memoryview(frame), LIMITS)
+    assert caught.value.offset == layout.width
+
+
+def test_bytes_behind_the_last_offset_are_refused():
+    frame = V1.join(PARTS)
+    with pytest.raises(WireError, match="last offset is") as caught:
+        V1.cut(memoryview(frame + b"!"), LIMITS)
+    assert caught.value.offset == 8 * (1 + len(PARTS))
+
+
+@LAYOUTS
+def test_fewer_parts_than_every_message_has_are_refused(layout):
+    frame = layout.join([b"x"] * layout.least_parts)
+    few = (layout.least_parts - 1 + layout.has_end).to_bytes(
+        layout.width, "little" if layout.order == "<" else "big"
+    )
+    with pytest.raises(WireError, match=f"expected at least {layout.least_parts} parts") as caught:
+        layout.cut(memoryview(few + frame[layout.width :]), LIMITS)
+    assert caught.value.offset == 0
+
+
+@LAYOUTS
+def test_a_frame_over_the_limit_is_refused_before_it_is_read(layout):
+    with pytest.raises(LimitExceeded, match="max_message_bytes is 10000 bytes, got 10001"):
+        layout.cut(memoryview(bytes(10_001)), LIMITS)
+
+
 def test_an_error_says_what_where_expected_and_got():
     frame = bytearray(V1.join(PARTS))
     struct.pack_into("<Q", frame, 8 * 4, 9912)

@@ -12,13 +12,17 @@ import pytest
 
 from tsushin.errors import LimitExceeded, WireError
 from tsushin.protocol.limits import Limits
+from tsushin.protocol.messages import CHANNELS, Message
 from tsushin.wire.parts import (
+    buffer_views,
     byte_view,
     check_channel,
     check_parts,
     check_sizes,
     decode_json,
+    decode_parts,
     encode_json,
+    encode_parts,
 )
 
 HEADER = {"msg_id": "m1", "msg_type": "comm_msg"}
@@ -83,6 +87,36 @@ def test_text_is_not_bytes_like():
 
 def test_raw_json_is_copied_through():
     assert encode_json({"data": msgspec.Raw(b'{"a": 1.0}')}) == b'{"data":{"a": 1.0}}'
+
+
+def test_the_parts_are_encoded_in_wire_order():
+    message = Message("shell", HEADER, {"p": 1}, {"m": 2}, {"c": 3})
+    assert encode_parts(message) == [
+        b'{"msg_id":"m1","msg_type":"comm_msg"}',
+        b'{"p":1}',
+        b'{"m":2}',
+        b'{"c":3}',
+    ]
+
+
+def test_decoding_parts_undoes_encoding_them():
+    message = Message("shell", HEADER, {"p": [None]}, {"m": {}}, {"c": "é"})
+    parts = list(map(memoryview, encode_parts(message)))
+    assert decode_parts(parts) == (HEADER, {"p": [None]}, {"m": {}}, {"c": "é"})
+
+
+def test_the_buffers_of_a_message_become_byte_views_named_by_their_place():
+    floats = memoryview(array("f", [1.0, 2.0, 3.0, 4.0]))
+    message = Message("shell", HEADER, buffers=(memoryview(b"a"), floats))
+    assert buffer_views(message) == [b"a", floats.tobytes()]
+    with pytest.raises(ValueError, match="buffer 1: "):
+        buffer_views(Message("shell", HEADER, buffers=(memoryview(b"a"), floats[::2])))
+
+
+def test_a_channel_by_its_name():
+    assert [check_channel(name) for name in ("shell", "iopub", "control", "stdin")] == list(
+        CHANNELS
+    )
 
 
 @pytest.mark.parametrize(

@@ -72,10 +72,7 @@ def test_a_valid_message_comes_back(vector):
 
 @pytest.mark.parametrize("vector", [v for v in VALID if "canonical" in v.flags], ids=str)
 def test_a_canonical_message_encodes_to_exactly_the_frames(vector):
-    got, wanted = as_frames(vector.message, signer_of(vector)), vector.frames
-    if vector.path.stem == "buffers-not-signed":
-        got[-1:], wanted[-1:] = [], []
-    assert got == wanted
+    assert as_frames(vector.message, signer_of(vector)) == vector.frames
 
 
 @pytest.mark.parametrize("vector", INVALID, ids=str)
