@@ -1,0 +1,368 @@
+"""Any Python process as a kernel end: it has no cells, but it has comms.
+
+``ProcessKernel`` answers the messages that a frontend expects every kernel to answer, well enough for
+JupyterLab's own client. What needs a shell for code (``execute_request``, ``interrupt_request``, …) gets an
+error reply named "NotSupported". Every request is wrapped in ``busy`` and ``idle`` with it as the parent.
+
+iopub goes to every attached page; a reply goes to the page that asked. Handlers run on one event loop, that
+of the endpoint that a page attached through first; other endpoints of this process hand messages over to it.
+
+Spec: Jupyter messaging, "Messages on the shell (ROUTER/DEALER) channel", "Kernel status".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from platform import python_version
+from typing import Final
+from uuid import uuid4
+
+from tsushin import host
+from tsushin._version import __version__
+from tsushin.errors import RemoteProtocolError, Unsupported, quote
+from tsushin.kernel.end import Frames, Page
+from tsushin.loop_runtime import LoopRuntime
+from tsushin.manager import CommManager
+from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
+from tsushin.protocol.messages import (
+    COMM_TYPES,
+    PROTOCOL_VERSION,
+    Channel,
+    JsonObject,
+    Message,
+    new_header,
+)
+
+_NOT_SUPPORTED: Final = "NotSupported"
+_LANGUAGE: Final[JsonObject] = {
+    "name": "python",
+    "version": python_version(),
+    "mimetype": "text/x-python",
+    "file_extension": ".py",
+    "pygments_lexer": "python3",
+    "codemirror_mode": {"name": "python", "version": sys.version_info.major},
+    "nbconvert_exporter": "python",
+}
+
+# The header of the message being handled; tasks that a handler starts inherit it.
+_handled: ContextVar[JsonObject | None] = ContextVar("tsushin_handled", default=None)
+
+
+class ProcessRuntime:
+    """Handlers run on the loop that serves; what they send has the handled message as its parent."""
+
+    def __init__(self, kernel: ProcessKernel) -> None:
+        self.kernel = kernel
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._on_loop: LoopRuntime | None = None
+        self._waiting: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+
+    def bind(self, loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
+        """Return the loop that handlers run on: the one that does now, or ``loop`` from now on."""
+        with self._lock:
+            if self.loop is not None and self.loop.is_running():
+                return self.loop
+            self.loop, self._on_loop = loop, LoopRuntime(loop)
+            waiting, self._waiting = self._waiting, []
+        for callback in waiting:
+            loop.call_soon_threadsafe(callback)
+        return loop
+
+    def run(self, handler: Callable[[], object]) -> object:
+        """See ``Runtime.run``."""
+        return handler()
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """See ``Runtime.soon``; while nothing is served, what is asked waits for the next endpoint."""
+        with self._lock:
+            if self.loop is None or self.loop.is_closed():
+                self._waiting.append(callback)
+            else:
+                self.loop.call_soon_threadsafe(callback)
+
+    def spawn(
+        self, awaitable: Awaitable[object], done: Callable[[BaseException | None], None]
+    ) -> None:
+        """See ``Runtime.spawn``."""
+        self._bound().spawn(awaitable, done)
+
+    def report(self, error: BaseException, about: str, message: Message | None) -> None:
+        """See ``Runtime.report``: to the loop's exception handler, which prints the traceback."""
+        self._bound().report(error, about, message)
+
+    def fault(self, error: RemoteProtocolError) -> None:
+        """See ``Runtime.fault``: a warning of the logger ``tsushin``."""
+        LoopRuntime.fault(self._bound(), error)
+
+    def parent(self) -> JsonObject:
+        """See ``Runtime.parent``: the message being handled here and now, if any."""
+        return _handled.get() or {}
+
+    def _bound(self) -> LoopRuntime:
+        if self._on_loop is None:
+            raise RuntimeError("tsushin: a message was handled before anything was served")
+        return self._on_loop
+
+
+class ProcessKernel:
+    """This process, or one set of comms in it, as a kernel. A ``KernelEnd``.
+
+    Args:
+        name: of its kernelspec.
+        display_name: for people; the name unless given.
+
+    Attributes:
+        manager: its comms and targets.
+        is_hosting: something serves it, or has; then ``Comm`` may belong to it.
+    """
+
+    def __init__(
+        self,
+        name: str = "tsushin",
+        *,
+        display_name: str | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self.kernel_id = str(uuid4())
+        self.name = name
+        self.last_activity = time.time()
+        self.is_hosting = False
+        self._endpoints = 0  # serving now
+        self._display_name = display_name or name
+        self._pages: tuple[Page, ...] = ()  # replaced, never changed: any thread may read it
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._runtime = ProcessRuntime(self)
+        self.manager = CommManager(
+            send=self._broadcast,
+            runtime=self._runtime,
+            channel="iopub",
+            on_unknown="close",
+            limits=limits,
+        )
+        self._answers: dict[str, Callable[[JsonObject], JsonObject]] = {
+            "kernel_info_request": _kernel_info,
+            "comm_info_request": self._comm_info,
+            "is_complete_request": lambda _: {"status": "unknown"},
+            "complete_request": _complete,
+            "inspect_request": lambda _: {
+                "status": "ok", "found": False, "data": {}, "metadata": {},
+            },
+            "history_request": lambda _: {"status": "ok", "history": []},
+        }  # fmt: skip
+
+    # ------------------------------------------------------------------ KernelEnd
+
+    @property
+    def execution_state(self) -> str:
+        """See ``KernelEnd``: whoever can ask finds it idle."""
+        return "idle"
+
+    def spec(self) -> JsonObject:
+        """See ``KernelEnd.spec``; ``argv`` is empty because nobody can start this process."""
+        return {
+            "argv": [],
+            "display_name": self._display_name,
+            "language": "python",
+            "interrupt_mode": "message",
+            "env": {},
+            "metadata": {},
+        }
+
+    async def attach(self, page: Page) -> ProcessLink:
+        """See ``KernelEnd.attach``."""
+        self._runtime.bind(asyncio.get_running_loop())
+        with self._lock:
+            self._pages = (*self._pages, page)
+        return ProcessLink(self, page)
+
+    async def interrupt(self) -> None:
+        """See ``KernelEnd.interrupt``: a plain process cannot be."""
+        raise Unsupported("a plain Python process cannot be interrupted", feature="interrupt")
+
+    async def restart(self) -> None:
+        """See ``KernelEnd.restart``: a plain process cannot be."""
+        raise Unsupported("a plain Python process cannot be restarted", feature="restart")
+
+    def fault(self, error: RemoteProtocolError) -> None:
+        """See ``KernelEnd.fault``."""
+        self._runtime.fault(error)
+
+    # ------------------------------------------------------------------ for whoever serves it
+
+    def serving_begins(self) -> None:
+        """An endpoint serves this kernel from now on. Any thread."""
+        with self._lock:
+            self.is_hosting = True
+            self._endpoints += 1
+
+    def serving_ends(self, reason: str) -> None:
+        """An endpoint stops; with the last one every comm is closed. Call on its loop."""
+        with self._lock:
+            self._endpoints -= 1
+            is_last = self._endpoints == 0
+        if is_last:
+            self.manager.close_all(reason)
+
+    # ------------------------------------------------------------------ for ProcessLink
+
+    def receive(self, message: Message, page: Page) -> None:
+        """Handle a message of ``page``, here or on the loop that handlers run on."""
+        here = asyncio.get_running_loop()
+        loop = self._runtime.bind(here)
+        if loop is here:
+            self._handle(message, page)
+        else:
+            loop.call_soon_threadsafe(self._handle, message, page)
+
+    def detach(self, page: Page) -> None:
+        """Send ``page`` nothing more."""
+        with self._lock:
+            self._pages = tuple(p for p in self._pages if p is not page)
+
+    # ------------------------------------------------------------------ inside
+
+    def _handle(self, message: Message, page: Page) -> None:
+        self.last_activity = time.time()
+        if message.channel == "stdin":
+            return  # An input_reply: nothing here ever asked.
+        if message.channel == "iopub":
+            self.fault(RemoteProtocolError("channel: expected shell or control, got iopub"))
+            return
+        parent = _handled.set(dict(message.header))
+        try:
+            self._publish("status", {"execution_state": "busy"})
+            self._dispatch(message, page)
+        finally:
+            self._publish("status", {"execution_state": "idle"})
+            _handled.reset(parent)
+
+    def _dispatch(self, message: Message, page: Page) -> None:
+        kind = message.msg_type
+        if kind in COMM_TYPES:
+            self.manager.receive(message)
+        elif kind.endswith("_request"):
+            answer = self._answers.get(kind)
+            content = answer(message.content) if answer else self._not_supported(message)
+            reply_type = kind.removesuffix("_request") + "_reply"
+            page.send(Frames(self._message(message.channel, reply_type, content)))
+        else:
+            self.fault(RemoteProtocolError(f"msg_type: expected a request, got {quote(kind)}"))
+
+    def _comm_info(self, content: JsonObject) -> JsonObject:
+        return self.manager.comm_info(content.get("target_name"))
+
+    def _not_supported(self, message: Message) -> JsonObject:
+        """Refuse a request; for code, where a notebook shows it too."""
+        about = (
+            f"{quote(message.msg_type)}: this kernel is a plain Python process, it has comms only"
+        )
+        error: JsonObject = {
+            "ename": _NOT_SUPPORTED,
+            "evalue": about,
+            "traceback": [f"{_NOT_SUPPORTED}: {about}"],
+        }
+        if message.msg_type != "execute_request":
+            return {"status": "error", **error}
+        if not message.content.get("silent"):
+            self._publish("error", error)
+        return {"status": "error", "execution_count": 0, "payload": [], **error}
+
+    def _publish(self, msg_type: str, content: JsonObject) -> None:
+        self._broadcast(self._message("iopub", msg_type, content))
+
+    def _message(self, channel: Channel, msg_type: str, content: JsonObject) -> Message:
+        session = self.manager.session
+        msg_id = f"{session}_kernel_{next(self._numbers)}"
+        header = new_header(msg_type, msg_id=msg_id, session=session, now=time.time())
+        return Message(channel, header, self._runtime.parent(), {}, content)
+
+    def _broadcast(self, message: Message) -> None:
+        frames = Frames(message)
+        for page in self._pages:
+            page.send(frames)
+
+
+class ProcessLink:
+    """One page's way into a ``ProcessKernel``. A ``Link``."""
+
+    def __init__(self, kernel: ProcessKernel, page: Page) -> None:
+        self._kernel = kernel
+        self._page = page
+
+    def receive(self, message: Message) -> None:
+        """See ``Link.receive``."""
+        self._kernel.receive(message, self._page)
+
+    async def aclose(self) -> None:
+        """See ``Link.aclose``; comms stay open, as in every kernel: other pages may use them."""
+        self._kernel.detach(self._page)
+
+
+# ---------------------------------------------------------------------- the process's own
+
+_own: ProcessKernel | None = None
+_own_lock = threading.Lock()
+
+
+def process_kernel() -> ProcessKernel:
+    """Return this process's own kernel end; one for the whole process, made on first use."""
+    global _own  # noqa: PLW0603 (one process, one kernel end)
+    with _own_lock:
+        if _own is None:
+            _own = ProcessKernel()
+        return _own
+
+
+def process_manager() -> CommManager:
+    """Return the manager that ``serve()`` and ``asgi_app()`` serve. Register targets on it first."""
+    return process_kernel().manager
+
+
+def kernel_of(manager: CommManager) -> ProcessKernel:
+    """Return the kernel end whose manager this is.
+
+    Raises:
+        TypeError: it belongs to another host: a notebook's kernel, a frontend.
+    """
+    if isinstance(manager.runtime, ProcessRuntime):
+        return manager.runtime.kernel
+    raise TypeError(
+        "manager: expected a plain process's, as comm_manager() gives where no kernel runs, "
+        f"got one whose handlers run in a {type(manager.runtime).__name__}"
+    )
+
+
+def _served_manager() -> CommManager | None:
+    """Find the manager for ``Comm``, once something serves or has served it."""
+    return _own.manager if _own is not None and _own.is_hosting else None
+
+
+host.add_finder(_served_manager)
+
+
+def _kernel_info(content: JsonObject) -> JsonObject:
+    del content  # it is empty
+    return {
+        "status": "ok",
+        "protocol_version": PROTOCOL_VERSION,
+        "implementation": "tsushin",
+        "implementation_version": __version__,
+        "language_info": _LANGUAGE,
+        "banner": f"Tsushin {__version__}: a plain Python process with comms",
+        "help_links": [],
+        "debugger": False,
+        "supported_features": [],
+    }
+
+
+def _complete(content: JsonObject) -> JsonObject:
+    at = content.get("cursor_pos", 0)
+    return {"status": "ok", "matches": [], "cursor_start": at, "cursor_end": at, "metadata": {}}
