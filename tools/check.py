@@ -26,6 +26,7 @@ CHECKS: dict[str, list[str | Path]] = {
         "tsushin",
         "--ignoreexternal",
     ],
+    **({"pyright typing tests": [BIN / "pyright", TYPING_TESTS]} if TYPING_TESTS.exists() else {}),
     "import contracts": [BIN / "lint-imports", "--no-logo"],
     "tests mirror src": [sys.executable, TOOLS / "check_mirror.py"],
     "map in CONTRIBUTING": [sys.executable, TOOLS / "check_map.py"],
