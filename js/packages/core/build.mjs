@@ -1,5 +1,6 @@
 // Bundle the package: ESM for Node and bundlers in dist/, one file for pages that load it directly.
 import { build } from "esbuild";
+import { readdirSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -11,6 +12,9 @@ const common = {
   logLevel: "warning",
 };
 
+// Chunks are named by content: those of earlier builds would pile up.
+const chunks = readdirSync(here("dist/")).filter((name) => name.startsWith("chunk-"));
+for (const name of chunks) rmSync(here(`dist/${name}`));
 await build({
   ...common,
   entryPoints: { index: here("src/index.ts"), wire: here("src/wire/index.ts") },

@@ -43,7 +43,7 @@ export class Frontend implements Disposable {
   readonly #onError: (error: unknown) => void;
   readonly #requests = new Requests();
   #status: KernelStatus = "unknown";
-  #kernelSession: string | null = null;
+  #kernelSession: string | null = null; // of the process now running, where it is known
   #ended: TsushinError | null = null;
 
   constructor(transport: Transport, options: FrontendOptions) {
@@ -243,14 +243,18 @@ export class Frontend implements Disposable {
   }
 
   #noteStatus(state: unknown, message: Message): void {
-    const isNewProcess = this.#kernelSession !== null && sessionOf(message) !== this.#kernelSession;
     if (state === "restarting") this.#loseKernel("restarted");
-    else if (state === "dead") this.#loseKernel("died");
-    else if (state === "starting" && isNewProcess) {
-      this.#loseKernel("restarted");
-      this.#kernelSession = sessionOf(message);
-    }
+    if (state === "dead") this.#loseKernel("died");
+    if (state === "starting") this.#noteStart(sessionOf(message));
     if (isStatus(state)) this.#setStatus(state);
+  }
+
+  /** A new process has a new session. What came before it ended with the first sign of the old one's end. */
+  #noteStart(session: string): void {
+    if (this.#kernelSession !== null && this.#kernelSession !== session) {
+      this.#loseKernel("restarted");
+    }
+    this.#kernelSession = session;
   }
 
   /** The kernel's process is gone. After a restart the link serves the next one. */
@@ -258,6 +262,7 @@ export class Frontend implements Disposable {
     const gone = new KernelGone(`the kernel ${GONE[why]}`, { why });
     this.comm_manager.lose(gone.message, gone);
     this.#requests.end(gone);
+    this.#kernelSession = null;
     if (why === "restarted") return;
     this.#setStatus("dead");
     this.#ended ??= gone;
