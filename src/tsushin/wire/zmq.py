@@ -37,6 +37,7 @@ class FrameObject(Protocol):
     @property
     def buffer(self) -> memoryview:
         """The bytes of the frame."""
+        ...
 
 
 def encode(message: Message, signer: Signer) -> list[bytes | memoryview]:
