@@ -15,8 +15,8 @@ TOOLS = ROOT / "tools"
 TYPING_TESTS = ROOT / "tests" / "typing"
 
 CHECKS: dict[str, list[str | Path]] = {
-    "ruff check": [BIN / "ruff", "check"],
-    "ruff format": [BIN / "ruff", "format", "--check"],
+    "ruff check": [BIN / "ruff", "check", "--output-format", "concise"],
+    "ruff format": [BIN / "ruff", "format", "--check", "--output-format", "concise"],
     "mypy strict": [BIN / "mypy", "src", *([TYPING_TESTS] if TYPING_TESTS.exists() else [])],
     "pyright verifytypes": [
         BIN / "pyright",
