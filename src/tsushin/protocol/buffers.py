@@ -14,11 +14,8 @@ Vectors: spec/vectors/buffers.
 
 from __future__ import annotations
 
-import math
 import operator
-import re
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Integral, Real
@@ -27,6 +24,7 @@ from typing import Any, Final, Literal, NotRequired, TypedDict
 import msgspec
 
 from tsushin.errors import RemoteProtocolError, quote
+from tsushin.protocol.arrays import Order, array_type, is_bytes, restore_array
 from tsushin.protocol.messages import JsonObject
 
 Path = tuple[str | int, ...]
@@ -38,12 +36,6 @@ _SAFE: Final = frozenset({str, bool, type(None)})
 _NUMBERS: Final = frozenset({int, float})
 _MAX_DEPTH: Final = 200  # levels; JSON parsers of peers stop between 256 and 1,000
 _MAX_INT: Final = 2**64  # what 64-bit JSON readers can hold, signed or unsigned
-_FORMAT_TO_KIND: Final = {
-    **dict.fromkeys("bhilqn", "i"),
-    **dict.fromkeys("BHILQN", "u"),
-    **dict.fromkeys("efd", "f"),
-    "?": "b",
-}
 # What becomes plain JSON where nothing is lost by it: NumPy scalars, enums of str or int, named tuples.
 _SUBCLASSES: Final[tuple[tuple[Any, Any], ...]] = (
     (str, str.__str__),
@@ -52,10 +44,6 @@ _SUBCLASSES: Final[tuple[tuple[Any, Any], ...]] = (
     (Mapping, dict),
     (list | tuple, list),
 )
-_KIND_TO_FORMAT: Final = {
-    "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q",
-    "f2": "e", "f4": "f", "f8": "d", "b1": "?",
-}  # fmt: skip
 
 
 class Binary(TypedDict):
@@ -70,7 +58,7 @@ class Binary(TypedDict):
     kind: Literal["bytes", "array"]
     dtype: NotRequired[str]
     shape: NotRequired[list[int]]
-    order: NotRequired[Literal["C", "F"]]
+    order: NotRequired[Order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +81,8 @@ def encode_data(
 
     Args:
         data: a JSON object whose values may also be bytes-like or typed arrays; None means ``{}``.
-        metadata: a JSON object without binary; the key "tsushin" is reserved.
+        metadata: a JSON object without binary. Its key "tsushin" belongs to the one hop it came by and
+            is left out, so that a received message can be sent on.
         buffers: bytes-like objects of any format; copied to bytes only where not contiguous.
         copy: copy buffers that their owner may still change. With False the caller promises not to.
 
@@ -107,10 +96,11 @@ def encode_data(
     lifted = _Lifted(first=len(views), copy=copy)
     kept_data = _keep_object("data", data, lifted)
     kept_metadata = _keep_object("metadata", metadata, None)
-    if "tsushin" in kept_metadata:
-        raise TypeError("metadata.tsushin: the key is reserved")
+    if kept_metadata:
+        kept_metadata = msgspec.json.decode(_encode("metadata", kept_metadata))
+        kept_metadata.pop("tsushin", None)
     if lifted.bin:
-        kept_metadata = {**kept_metadata, "tsushin": {"bin": lifted.bin}}
+        kept_metadata["tsushin"] = {"bin": lifted.bin}
     return Encoded(_encode("data", kept_data), kept_metadata, (*views, *lifted.views))
 
 
@@ -133,19 +123,19 @@ def restore_data(
     """
     ours = metadata.get("tsushin")
     entries = ours.get("bin") if isinstance(ours, dict) else None
-    if not entries:
+    if entries is None:
         return data, buffers
     if not isinstance(entries, list):
         raise RemoteProtocolError(f"metadata.tsushin.bin: expected array, got {quote(entries)}")
+    first = len(buffers)
     for number, entry in enumerate(entries):
         try:
-            value = _restored(entry, buffers)
-            _put(data, entry["path"], value)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+            first = min(first, _restore_entry(data, entry, buffers))
+        except ValueError as error:
             raise RemoteProtocolError(
                 f"metadata.tsushin.bin[{number}]: {error} in {quote(entry)}"
             ) from error
-    return data, buffers[: min(entry["buffer"] for entry in entries)]
+    return data, buffers[:first]
 
 
 class _Lifted:
@@ -165,14 +155,13 @@ class _Lifted:
             "buffer": self.first + len(self.views),
             "kind": "bytes",
         }
-        if view.format not in ("B", "c") or view.ndim != 1:
-            order: Literal["C", "F"] = "C" if view.c_contiguous or not view.f_contiguous else "F"
-            entry |= {
-                "kind": "array",
-                "dtype": _dtype(view, path),
-                "shape": list(view.shape or ()),
-                "order": order,
-            }
+        if not is_bytes(view):
+            array = array_type(view)
+            if array is None:
+                raise TypeError(
+                    f"{name(path)}: arrays of format {quote(view.format)} cannot travel"
+                )
+            entry = {"path": entry["path"], "buffer": entry["buffer"], "kind": "array", **array}
         self.bin.append(entry)
         self.views.append(_byte_view(view, name(path), copy=self.copy))
 
@@ -236,7 +225,8 @@ def _keep_list(value: Sequence[Any], path: Path, root: str, lifted: _Lifted | No
 def _all_numbers_fit(value: Sequence[Any]) -> bool:
     if not value:
         return True
-    return all(map(isfinite, value)) and min(value) >= -_MAX_INT // 2 and max(value) < _MAX_INT
+    # In this order: isfinite overflows on an int that is too large.
+    return min(value) >= -_MAX_INT // 2 and max(value) < _MAX_INT and all(map(isfinite, value))
 
 
 def _keep_int(value: int, path: Path, root: str) -> int:
@@ -250,29 +240,72 @@ def _keep_int(value: int, path: Path, root: str) -> int:
 def _keep_other(value: Any, path: Path, root: str, lifted: _Lifted | None) -> Any:
     for abstract, plain in _SUBCLASSES:
         if isinstance(value, abstract):
-            kept = plain(value)
-            if abstract is Real and kept != value and isfinite(kept):
-                break  # Fraction(1, 3), a long double: a float would be another number
-            return _keep(kept, path, root, lifted)
+            return _keep(_as_plain(value, plain, name(path, root)), path, root, lifted)
     try:
         view = memoryview(value)
-    except TypeError:
-        raise TypeError(f"{name(path, root)}: JSON cannot carry {type(value).__name__}") from None
-    if getattr(value, "shape", None) == ():  # a NumPy scalar that is no number
-        if view.ndim != 0:  # datetime64 shows its memory as bytes: not what was meant
-            raise TypeError(f"{name(path, root)}: JSON cannot carry {type(value).__name__}")
-        return _keep(view[()], path, root, lifted)
+    except (TypeError, ValueError, BufferError):  # datetime64 arrays, released views
+        raise _cannot_carry(value, name(path, root)) from None
+    if _is_numpy_scalar(value):
+        if view.format != "?":
+            raise _cannot_carry(value, name(path, root))
+        return bool(value)
     if lifted is None:
         raise TypeError(f"{name(path, root)}: binary belongs into data or buffers")
     lifted.add(path, view)
     return None
 
 
+# Any: one of _SUBCLASSES goes in, plain JSON comes out.
+def _as_plain(value: Any, plain: Any, where: str) -> Any:
+    try:
+        kept = plain(value)
+    except OverflowError:  # Fraction(10**400)
+        raise _cannot_carry(value, where) from None
+    # Fraction(1, 3), a long double: a float would be another number. NaN is refused by its own name.
+    if plain is float and kept != value and isfinite(kept):
+        raise _cannot_carry(value, where)
+    return kept
+
+
+def _is_numpy_scalar(value: object) -> bool:
+    """Say whether ``value`` is one of NumPy's scalars and no array of no axes; bytes are bytes."""
+    has_no_axis = getattr(value, "shape", None) == ()
+    return has_no_axis and not hasattr(value, "__setitem__") and not isinstance(value, bytes)
+
+
+def _cannot_carry(value: object, where: str) -> TypeError:
+    return TypeError(f"{where}: JSON cannot carry {type(value).__name__}")
+
+
 def _encode(root: str, value: JsonObject) -> msgspec.Raw:
     try:
         return msgspec.Raw(msgspec.json.encode(value))
-    except UnicodeEncodeError as error:
-        raise TypeError(f"{root}: text with a lone surrogate cannot be UTF-8: {error}") from None
+    except UnicodeEncodeError:
+        where = _place_of_surrogate(value, (), root) or root
+        raise TypeError(f"{where}: text with a lone surrogate cannot be UTF-8") from None
+
+
+def _place_of_surrogate(value: object, path: Path, root: str) -> str | None:
+    """Return the place of the first text that is no UTF-8; for a key, the place of its object."""
+    if isinstance(value, str):
+        return None if _is_utf8(value) else name(path, root)
+    items: Iterable[tuple[str | int, object]] = ()
+    if isinstance(value, dict):
+        if not all(map(_is_utf8, value)):
+            return name(path, root)
+        items = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    places = (_place_of_surrogate(item, (*path, step), root) for step, item in items)
+    return next(filter(None, places), None)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _byte_view(value: BytesLike, where: str, *, copy: bool) -> memoryview:
@@ -290,52 +323,39 @@ def _byte_view(value: BytesLike, where: str, *, copy: bool) -> memoryview:
     return (view.cast("B") if view.nbytes else memoryview(b"")).toreadonly()
 
 
-def _dtype(view: memoryview, path: Path) -> str:
-    code = view.format.lstrip("@=<>!")
-    kind = _FORMAT_TO_KIND.get(code)
-    if kind is None:
-        raise TypeError(f"{name(path)}: arrays of format {quote(view.format)} cannot travel")
-    big = view.format[0] in ">!" or (sys.byteorder == "big" and view.format[0] != "<")
-    order = "|" if view.itemsize == 1 else ">" if big else "<"
-    return f"{order}{kind}{view.itemsize}"
-
-
-def _restored(entry: Any, buffers: tuple[memoryview, ...]) -> Any:
-    """Return the value of one entry; any error is the peer's and is named by the caller."""
-    number = entry["buffer"]
+def _restore_entry(data: JsonObject, entry: object, buffers: tuple[memoryview, ...]) -> int:
+    """Put one entry's value into ``data``; return the number of its buffer. ValueError: malformed."""
+    if not isinstance(entry, dict):
+        raise ValueError("expected an object")  # noqa: TRY004 (the peer's mistake, not the caller's)
+    number, kind = entry.get("buffer"), entry.get("kind")
     if type(number) is not int or not 0 <= number < len(buffers):
         raise ValueError(f"buffer {quote(number)}: message has {len(buffers)}")
+    if kind not in ("bytes", "array"):
+        raise ValueError(f"kind: expected 'bytes' or 'array', got {quote(kind)}")
+    place, step = _find_null(data, entry.get("path"))
     buffer = buffers[number]
-    if entry["kind"] == "bytes":
-        return buffer
-    if entry["kind"] != "array":
-        raise ValueError(f"kind: expected 'bytes' or 'array', got {quote(entry['kind'])}")
-    dtype, shape, order = entry["dtype"], entry["shape"], entry.get("order", "C")
-    if not re.fullmatch(r"[<>|][iufb][1248]", dtype) or dtype[1:] not in _KIND_TO_FORMAT:
-        raise ValueError(f"dtype {quote(dtype)}")
-    if not all(type(n) is int and n >= 0 for n in shape):
-        raise ValueError(f"shape {quote(shape)}")
-    if math.prod(shape) * int(dtype[2]) != buffer.nbytes:
-        raise ValueError(f"shape {quote(shape)} of {dtype} does not fill {buffer.nbytes} bytes")
-    return _array(buffer, dtype, tuple(shape), order)
+    place[step] = buffer if kind == "bytes" else restore_array(buffer, entry)
+    return number
 
 
-def _array(buffer: memoryview, dtype: str, shape: tuple[int, ...], order: Literal["C", "F"]) -> Any:
-    try:
-        import numpy as np  # noqa: PLC0415 (optional: used where the user has it)
-    except ImportError:
-        # Any: the stubs of cast take literals only.
-        view: Any = buffer
-        return view.cast(_KIND_TO_FORMAT[dtype[1:]], shape) if buffer.nbytes else buffer
-    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
-
-
-def _put(data: Any, path: Sequence[str | int], value: object) -> None:
-    if not path:
-        raise ValueError("path is empty")
-    place = data
+# Any: an object or an array, with the key or position in it.
+def _find_null(data: JsonObject, path: object) -> tuple[Any, Any]:
+    if not isinstance(path, list) or not path:
+        raise ValueError(f"path: expected an array of keys and positions, got {quote(path)}")
+    place: Any = data
     for step in path[:-1]:
-        place = place[step]
-    if place[path[-1]] is not None:
-        raise ValueError(f"{name(tuple(path))} is not null")
-    place[path[-1]] = value
+        place = _member(place, step)
+    if _member(place, path[-1]) is not None:
+        raise ValueError(f"path: {quote(path[-1])} is not null")
+    return place, path[-1]
+
+
+# Any: a JSON value.
+def _member(place: Any, step: object) -> Any:
+    if isinstance(place, dict):
+        fits = isinstance(step, str) and step in place
+    else:
+        fits = isinstance(place, list) and type(step) is int and 0 <= step < len(place)
+    if not fits:
+        raise ValueError(f"path: nothing at {quote(step)}")
+    return place[step]
