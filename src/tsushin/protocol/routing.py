@@ -13,9 +13,9 @@ A driver does, for each message and each call::
         transport.send(message)
 
 Closed ids are remembered (bounded), so that what crossed a close on its way is ``Late`` and not an error.
-A remembered id is never opened again: an open for it is a fault, and answered by ``comm_close`` where the
-end answers unknown opens, because no good comm can be hurt by that. An open for a *live* id is a fault
-without an answer: a ``comm_close`` would close the good comm.
+A remembered id is never opened again. An open for it, or above a limit, is a fault that is answered by
+``comm_close`` where the end answers unknown opens, because no good comm can be hurt by that. An open for a
+*live* id is a fault without an answer: a ``comm_close`` would close the good comm.
 
 Spec: Jupyter messaging, "Custom Messages".
 """
@@ -32,6 +32,7 @@ from tsushin.errors import (
     CommClosed,
     CommNotOpen,
     DuplicateComm,
+    LimitExceeded,
     RemoteProtocolError,
     UnknownTarget,
     quote,
@@ -56,7 +57,8 @@ from tsushin.protocol.messages import (
     comm_content,
     new_header,
 )
-from tsushin.protocol.states import LATE, Input, State, advance
+from tsushin.protocol.states import Input, State, advance
+from tsushin.protocol.states import Late as LateOutcome
 
 OnUnknown = Literal["close", "ignore"]
 
@@ -134,16 +136,15 @@ class Router:
         self._limits = limits
         self._username = username
         self._live: dict[CommId, CommRecord] = {}
-        self._closed: dict[CommId, CommRecord] = {}  # in the order they closed
+        self._closed: dict[CommId, None] = {}  # a set in the order they closed; no data is kept
         self._events: deque[Event] = deque()
         self._outgoing: list[Message] = []
 
     # ------------------------------------------------------------------ asking
 
     def record(self, comm_id: str) -> CommRecord | None:
-        """Return what is known of a comm: live, or closed and still remembered."""
-        key = CommId(comm_id)
-        return self._live.get(key) or self._closed.get(key)
+        """Return what is known of an open comm, or None."""
+        return self._live.get(CommId(comm_id))
 
     def open_comms(self) -> dict[str, str]:
         """Return comm id -> target name of every open comm."""
@@ -198,7 +199,12 @@ class Router:
         if not self._knows_target(target_name):
             self._receive_unknown_target(message, comm_id, target_name, now)
             return
-        self._start(CommRecord(comm_id, target_name, primary=False), Input.RECV_OPEN)
+        try:
+            self._start(CommRecord(comm_id, target_name, primary=False), Input.RECV_OPEN)
+        except LimitExceeded as error:
+            reason = {"code": error.code, "message": str(error)}
+            error.reply = self._refusal(comm_id, message, reason, now)
+            raise
         target_module = content.get("target_module")
         self._events.append(Opened(comm_id, target_name, target_module, message))
 
@@ -215,18 +221,23 @@ class Router:
 
     def _receive_for_comm(self, message: Message, content: JsonObject, given: Input) -> None:
         comm_id = CommId(content["comm_id"])
-        record = self.record(comm_id)
-        if record is None:
-            self._events.append(Unknown(comm_id, message))
-            return
-        outcome = advance(record.state, given)
-        if outcome is LATE:
-            self._events.append(Late(comm_id, message))
-        elif outcome is State.CLOSED:
-            self._finish(record, "there", content["data"])
-            self._events.append(Closed(comm_id, message))
-        else:
-            self._events.append(Received(comm_id, message))
+        record = self._live.get(comm_id)
+        match advance(self._state(comm_id), given):
+            case State.CLOSED if record is not None:
+                self._finish(record, "there", content["data"])
+                self._events.append(Closed(comm_id, message))
+            case State.OPEN:
+                self._events.append(Received(comm_id, message))
+            case LateOutcome.LATE:
+                self._events.append(Late(comm_id, message))
+            case _:  # never opened here: somebody else's comm, or one of an earlier life
+                self._events.append(Unknown(comm_id, message))
+
+    def _state(self, comm_id: CommId) -> State:
+        record = self._live.get(comm_id)
+        if record is not None:
+            return record.state
+        return State.CLOSED if comm_id in self._closed else State.UNOPENED
 
     # ------------------------------------------------------------------ sending
 
@@ -287,9 +298,8 @@ class Router:
 
     def forget(self, record: CommRecord) -> None:
         """Drop a comm without telling the peer or remembering its id; it counts as closed here."""
-        if self.record(record.comm_id) is record:
-            self._live.pop(record.comm_id, None)
-            self._closed.pop(record.comm_id, None)
+        if self._live.get(record.comm_id) is record:
+            del self._live[record.comm_id]
         record.state, record.closed_by = State.CLOSED, "here"
 
     def lose(self, reason: str) -> None:
@@ -303,10 +313,10 @@ class Router:
 
     def _start(self, record: CommRecord, given: Input) -> None:
         state = _next_state(record, given)
-        known = self.record(record.comm_id)
-        if known is not None:
+        known = self._state(record.comm_id)
+        if known is not State.UNOPENED:
             raise DuplicateComm(
-                f"comm {quote(record.comm_id)}: expected a new id, this one is {known.state.value}",
+                f"comm {quote(record.comm_id)}: expected a new id, this one is {known.value}",
                 comm_id=record.comm_id,
             )
         self._limits.check("max_comm_id_chars", len(record.comm_id), where="comm_id")
@@ -317,7 +327,7 @@ class Router:
     def _finish(self, record: CommRecord, closed_by: ClosedBy, data: JsonObject | None) -> None:
         record.state, record.closed_by, record.close_data = State.CLOSED, closed_by, data
         self._live.pop(record.comm_id, None)
-        self._closed[record.comm_id] = record
+        self._closed[record.comm_id] = None
         if len(self._closed) > self._limits.max_closed_ids:
             del self._closed[next(iter(self._closed))]
 
