@@ -1,0 +1,378 @@
+"""The frontend end: one kernel over one transport, with its comms and its code execution.
+
+The way of a message in: transport → who waits for it by its parent (``Requests``) → comms (``CommManager``)
+→ what it says about the kernel (``StatusWatch``). What ends the kernel or the link reaches everything that
+waits: executions, requests, expected opens and messages, and every comm's ``on_close``.
+
+Everything here runs on the loop it was made on; ``comm_manager`` and its comms may be used from any thread.
+
+Spec: Jupyter messaging, "Execute", "Comm info", "Kernel info", "Kernel interrupt".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import math
+import time
+from collections.abc import Awaitable, Coroutine
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from tsushin.comm import Comm
+from tsushin.errors import (
+    KernelGone,
+    KernelGoneWhy,
+    RemoteProtocolError,
+    TransportClosed,
+    TransportError,
+    TsushinError,
+    Unsupported,
+)
+from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
+from tsushin.frontend.comm_info import CommInfo, open_comms
+from tsushin.frontend.execution import Execution, OnOutput, Result
+from tsushin.frontend.kernel import Kernel
+from tsushin.frontend.requests import Reply, Requests, Watcher
+from tsushin.frontend.watch import StatusWatch
+from tsushin.loop_runtime import LoopRuntime
+from tsushin.manager import CommManager
+from tsushin.protocol.limits import Limits
+from tsushin.protocol.messages import Channel, JsonObject, Message, new_header
+from tsushin.protocol.routing import OnUnknown
+from tsushin.transports.base import Transport
+
+EXECUTE_TIMEOUT_S: Final = 60.0
+RESTART_TIMEOUT_S: Final = 60.0
+_INTERRUPT_TIMEOUT_S: Final = 10.0
+_FATE_TIMEOUT_S: Final = 2.0  # a lost link is reported without a server's word after this
+_BATCH: Final = 64  # messages handled in a row before other tasks of the loop get a turn
+_GONE: Final[dict[KernelGoneWhy, str]] = {
+    "restarted": "was restarted",
+    "died": "died",
+    "shut down": "was shut down",
+    "forked": "was forked",
+}
+
+T = TypeVar("T")
+
+
+class Frontend:
+    """One kernel as a Python program sees it. Made by ``tsushin.connect``.
+
+    Attributes:
+        comm_manager: the comms and targets of this end.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        transport: Transport,
+        *,
+        session: str,
+        on_unknown: OnUnknown,
+        limits: Limits,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.comm_manager = CommManager(
+            send=self._send,
+            runtime=LoopRuntime(self._loop),
+            channel="shell",
+            on_unknown=on_unknown,
+            session=session,
+            limits=limits,
+        )
+        self._kernel = kernel
+        self._transport = transport
+        self._requests = Requests()
+        self._numbers = itertools.count(1)
+        self._ended: TsushinError | None = None
+        self._is_closing = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listen()
+
+    @property
+    def is_alive(self) -> bool:
+        """True while the kernel lives, as far as this end knows, and can be reached."""
+        return self._ended is None
+
+    # ------------------------------------------------------------------ using
+
+    async def execute(
+        self,
+        code: str,
+        *,
+        timeout: float | None = EXECUTE_TIMEOUT_S,  # noqa: ASYNC109 (the public word)
+        raise_on_error: bool = True,
+        on_output: OnOutput | None = None,
+        silent: bool = False,
+        store_history: bool = True,
+        stop_on_error: bool = True,
+    ) -> Result:
+        """Run code in the kernel; return what it printed, showed and gave once it is through.
+
+        Code that asks for input gets an error in the kernel: there is nobody to type.
+
+        Args:
+            timeout: seconds; None waits as long as the kernel lives. The code itself is not interrupted
+                by it, nor by cancelling: ``interrupt`` does that.
+            raise_on_error: False returns a result whose ``error`` is set.
+            on_output: called with each output (``Result.outputs``) as it arrives, and with the two that
+                change earlier ones, ``update_display_data`` and ``clear_output``.
+            silent: no output but streams and displays, no history, no ``execution_count``.
+            stop_on_error: if the code raises, requests already queued behind it are not run.
+
+        Raises:
+            ExecutionError: the code raised, or was not run because earlier code did.
+            KernelGone: the kernel died or was restarted meanwhile.
+            TransportError: the link broke, or was closed.
+            TimeoutError: time is up.
+        """
+        content = {
+            "code": code,
+            "silent": silent,
+            "store_history": store_history and not silent,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": stop_on_error,
+        }
+        execution = Execution(
+            timeout_s=math.inf if timeout is None else timeout,
+            on_output=None if on_output is None else self._guarded(on_output),
+        )
+        result = await self._ask("shell", "execute_request", content, execution, execution.expected)
+        if raise_on_error and result.error is not None:
+            raise result.error
+        return result
+
+    async def comms(
+        self,
+        target_name: str | None = None,
+        *,
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109 (the public word)
+    ) -> CommInfo:
+        """List the comms open in the kernel: comm id -> ``{"target_name": …}``. Errors as ``execute``."""
+        content = {} if target_name is None else {"target_name": target_name}
+        return open_comms(await self._reply("shell", "comm_info_request", content, timeout))
+
+    async def kernel_info(
+        self,
+        *,
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109 (the public word)
+    ) -> JsonObject:
+        """Return the content of the kernel's ``kernel_info_reply``. Errors as ``execute``."""
+        return await self._reply("shell", "kernel_info_request", {}, timeout)
+
+    def expect_open(self, target_name: str, timeout: float = DEFAULT_TIMEOUT_S) -> Expected[Comm]:
+        """Return the next comm the kernel opens to ``target_name``; see ``CommManager.expect_open``."""
+        if self._ended is not None:
+            raise self._ended
+        return self.comm_manager.expect_open(target_name, timeout)
+
+    async def interrupt(self) -> None:
+        """Interrupt what the kernel runs: by a signal or the server, else by an ``interrupt_request``."""
+        if self._ended is not None:
+            raise self._ended
+        try:
+            await self._kernel.interrupt()
+        except Unsupported:
+            await self._reply("control", "interrupt_request", {}, _INTERRUPT_TIMEOUT_S)
+
+    async def restart(
+        self,
+        *,
+        timeout: float = RESTART_TIMEOUT_S,  # noqa: ASYNC109 (the public word)
+    ) -> None:
+        """Restart the kernel; also revives one that died. Targets stay, comms are lost.
+
+        Raises:
+            Unsupported: this kernel was not started here, and no server can do it.
+            TimeoutError: not within ``timeout`` seconds; the frontend is closed then.
+        """
+        if self._is_closing:
+            raise TransportClosed("the frontend is closed")
+        try:
+            async with asyncio.timeout(timeout):
+                await self._restart()
+        except TimeoutError:
+            await self.aclose()
+            raise TimeoutError(
+                f"restart of {self._kernel.about}: not within {timeout:g} s"
+            ) from None
+
+    async def aclose(self) -> None:
+        """Leave: comms opened here are closed at the kernel, a kernel started here ends.
+
+        All other comms are lost and every wait ends with ``TransportClosed``. A second call does nothing.
+        """
+        if self._is_closing:
+            return
+        self._is_closing = True
+        await finish(self._aclose())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        state = "alive" if self._ended is None else str(self._ended)
+        return f"<Frontend of {self._kernel.about}: {state}>"
+
+    # ------------------------------------------------------------------ asking
+
+    async def _reply(
+        self, channel: Channel, msg_type: str, content: JsonObject, timeout_s: float
+    ) -> JsonObject:
+        reply = Reply(msg_type, timeout_s=timeout_s)
+        return await self._ask(channel, msg_type, content, reply, reply.expected)
+
+    async def _ask(
+        self,
+        channel: Channel,
+        msg_type: str,
+        content: JsonObject,
+        watcher: Watcher,
+        expected: Awaitable[T],
+    ) -> T:
+        """Send, wait, and stop watching whatever came of it."""
+        session = self.comm_manager.session
+        msg_id = f"{session}_r{next(self._numbers)}"  # apart from the comm messages' numbers
+        header = new_header(msg_type, msg_id=msg_id, session=session, now=time.time())
+        self._requests.watch(msg_id, watcher)
+        try:
+            self._send(Message(channel, header, content=content))
+            return await expected
+        finally:
+            self._requests.stop(msg_id)
+
+    def _send(self, message: Message) -> None:
+        if self._ended is not None:
+            raise self._ended
+        self._transport.send(message)
+
+    def _guarded(self, on_output: OnOutput) -> OnOutput:
+        """Report what a user's callback raises, and go on."""
+
+        def call(output: JsonObject) -> None:
+            try:
+                on_output(output)
+            except Exception as error:
+                self.comm_manager.runtime.report(error, "on_output", None)
+
+        return call
+
+    # ------------------------------------------------------------------ listening
+
+    def _listen(self) -> None:
+        self._transport.on_fault = self.comm_manager.runtime.fault
+        self._status = StatusWatch()
+        self._tasks = [
+            self._loop.create_task(self._pump(), name="tsushin frontend pump"),
+            self._loop.create_task(self._watch(), name="tsushin kernel watch"),
+        ]
+
+    async def _stop_listening(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _pump(self) -> None:
+        try:
+            while True:
+                for _ in range(_BATCH):
+                    self._receive(await self._transport.receive())
+                await asyncio.sleep(0)
+        except TransportError as error:
+            await self._end_link(error)
+
+    async def _watch(self) -> None:
+        self._lose_kernel(await self._kernel.wait_gone())
+
+    def _receive(self, message: Message) -> None:
+        try:
+            self._requests.receive(message)
+            self.comm_manager.receive(message)
+            why = self._status.verdict(message)
+        except RemoteProtocolError as error:
+            self.comm_manager.runtime.fault(error)
+            return
+        if why is not None:
+            self._lose_kernel(why)
+
+    # ------------------------------------------------------------------ ending
+
+    def _lose_kernel(self, why: KernelGoneWhy) -> None:
+        """The kernel's process is gone. After a restart the link serves the next one."""
+        gone = KernelGone(f"{self._kernel.about} {_GONE[why]}", why=why)
+        if why != "restarted":
+            self._ended = self._ended or gone
+        self._lose(gone)
+
+    async def _end_link(self, error: TransportError) -> None:
+        why = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FATE_TIMEOUT_S):
+                why = await self._kernel.fate()
+        if why is not None:
+            self._lose_kernel(why)
+            return
+        self._ended = self._ended or error
+        self._lose(error)
+
+    def _lose(self, error: TsushinError) -> None:
+        self._requests.end(error)
+        self.comm_manager.lose(str(error), error)
+
+    async def _restart(self) -> None:
+        await self._stop_listening()
+        self._lose_kernel("restarted")
+        try:
+            await self._kernel.restart()
+            await self._transport.aclose()
+            self._transport = await self._kernel.connect()
+        except Unsupported:  # nothing has happened
+            self._listen()
+            raise
+        except BaseException as error:
+            gone = TransportClosed(f"{self._kernel.about} could not be restarted")
+            self._ended = error if isinstance(error, TsushinError) else gone
+            raise
+        self._ended = None
+        self._listen()
+
+    async def _aclose(self) -> None:
+        if self._ended is None and not self._kernel.is_ours:
+            self._close_own_comms()
+        await self._stop_listening()
+        self._ended = self._ended or TransportClosed("the frontend was closed")
+        self._lose(self._ended)
+        try:
+            await self._transport.aclose()
+        finally:
+            await self._kernel.aclose()
+
+    def _close_own_comms(self) -> None:
+        """Close what was opened here; other comms may have other frontends too."""
+        for comm in list(self.comm_manager.comms.values()):
+            if isinstance(comm, Comm) and comm.primary:
+                comm.close(metadata={"reason": "the frontend was closed"})
+
+
+async def finish(cleanup: Coroutine[object, object, None]) -> None:
+    """Await ``cleanup`` to its end also when cancelled meanwhile, so that no process stays behind."""
+    task = asyncio.ensure_future(cleanup)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

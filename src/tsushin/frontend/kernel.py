@@ -1,0 +1,47 @@
+"""How a frontend came by its kernel: what ``Frontend`` asks of each way there is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tsushin.errors import KernelGoneWhy
+from tsushin.transports.base import Transport
+
+
+class Kernel(Protocol):
+    """One kernel, started here or found."""
+
+    about: str
+    """Names it in errors."""
+    is_ours: bool
+    """Whether this frontend started it, and so ends it."""
+
+    async def connect(self) -> Transport:
+        """Start the kernel if that is still to be done, and return a live link to it.
+
+        Raises:
+            ConnectFailed: it cannot be started or reached.
+        """
+
+    async def wait_gone(self) -> KernelGoneWhy:
+        """Return when the kernel has ended; wait for ever where nothing here can tell. To be cancelled."""
+
+    async def fate(self) -> KernelGoneWhy | None:
+        """Say what became of the kernel, asked when the link to it has ended; None: it may well live."""
+
+    async def interrupt(self) -> None:
+        """Interrupt what runs.
+
+        Raises:
+            Unsupported: only a message to the kernel itself can.
+        """
+
+    async def restart(self) -> None:
+        """End the kernel and start it again. ``connect`` next.
+
+        Raises:
+            Unsupported: this way of connecting cannot.
+        """
+
+    async def aclose(self) -> None:
+        """End the kernel if it is ours. A second call does nothing."""

@@ -1,0 +1,100 @@
+"""A kernel of Jupyter Server, or of an endpoint of ours: found or started by REST, spoken to by WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tsushin.errors import ConnectFailed, KernelGoneWhy
+from tsushin.frontend.rest import Server
+from tsushin.protocol.limits import Limits
+from tsushin.transports.base import Transport
+from tsushin.transports.websocket import Subprotocol, connect_websocket
+
+
+class ServerKernel:
+    """One kernel of a server.
+
+    Args:
+        kernel_id: attach to this one.
+        kernel_name: start one of this spec, and end it at close. With neither, attach to the server's
+            oldest kernel, or start its default one where none runs.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None,
+        kernel_id: str | None,
+        kernel_name: str | None,
+        session: str,
+        subprotocol: Subprotocol | None,
+        limits: Limits,
+        timeout_s: float,
+    ) -> None:
+        self.about = f"kernel of {url}"
+        self.is_ours = False
+        self._server = Server(url, token=token)
+        self._token = token
+        self._id = kernel_id
+        self._name = kernel_name
+        self._session = session
+        self._subprotocol = subprotocol
+        self._limits = limits
+        self._timeout_s = timeout_s
+
+    async def connect(self) -> Transport:
+        """See ``Kernel.connect``."""
+        kernel_id = self._id = await self._find()
+        # Without this look, a wrong id and a wrong token are both "403" or "404" of a WebSocket.
+        if not await self._server.has_kernel(kernel_id):
+            raise ConnectFailed(f"{self.about}: no kernel {kernel_id}")
+        url = f"{self._server.channels_url(kernel_id)}?session_id={self._session}"
+        return await connect_websocket(
+            url,
+            token=self._token,
+            subprotocol=self._subprotocol,
+            limits=self._limits,
+            timeout_s=self._timeout_s,
+        )
+
+    async def wait_gone(self) -> KernelGoneWhy:
+        """See ``Kernel.wait_gone``: the server's messages and the link itself tell."""
+        await asyncio.Event().wait()
+        return "died"
+
+    async def fate(self) -> KernelGoneWhy | None:
+        """See ``Kernel.fate``: a server that answers knows."""
+        try:
+            return None if await self._server.has_kernel(self._known_id()) else "shut down"
+        except ConnectFailed:
+            return None
+
+    async def interrupt(self) -> None:
+        """See ``Kernel.interrupt``."""
+        await self._server.interrupt(self._known_id())
+
+    async def restart(self) -> None:
+        """See ``Kernel.restart``."""
+        await self._server.restart(self._known_id())
+
+    async def aclose(self) -> None:
+        """See ``Kernel.aclose``."""
+        if self.is_ours and self._id is not None:
+            self.is_ours = False
+            await self._server.shutdown(self._id)
+
+    async def _find(self) -> str:
+        if self._id is not None:
+            return self._id
+        running = await self._server.kernel_ids() if self._name is None else []
+        if running:
+            return running[0]
+        kernel_id = await self._server.start(self._name)
+        self.is_ours = True
+        return kernel_id
+
+    def _known_id(self) -> str:
+        if self._id is None:
+            raise ConnectFailed(f"{self.about}: not connected yet")
+        return self._id
