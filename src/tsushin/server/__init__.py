@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tsushin.server.app import Endpoint
-from tsushin.server.serve import asgi_app, serve
+from tsushin.server.entry import asgi_app, serve
 from tsushin.server.serving import Serving
 
 __all__ = ["Endpoint", "Serving", "asgi_app", "serve"]

@@ -132,6 +132,8 @@ class Serving:
         self.stop()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(_STOP_TIMEOUT_S)
+        elif self._thread is None:
+            self._socket.close()  # it may never have served
 
     def __enter__(self) -> Self:
         return self
