@@ -91,7 +91,7 @@ export class DuplicateComm extends LocalProtocolError {
 /** The peer broke a rule. `reply` is the message to answer with, or null when none is wanted. */
 export class RemoteProtocolError extends ProtocolError {
   static override readonly code: string = "remote_protocol_error";
-  readonly reply: Message | null;
+  reply: Message | null;
 
   constructor(message: string, facts: { reply?: Message | null } = {}) {
     super(message);
@@ -147,7 +147,7 @@ export class LimitExceeded extends RemoteProtocolError {
     unit: string;
     where?: string;
   }) {
-    const { limit, allowed, actual, unit, where } = facts;
+    const { limit, allowed, actual, unit, where = "" } = facts;
     super(`${where ? `${where}: ` : ""}${limit} is ${allowed} ${unit}, got ${actual}`);
     this.limit = limit;
     this.allowed = allowed;

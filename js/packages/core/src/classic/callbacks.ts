@@ -13,16 +13,16 @@ import type { Callbacks } from "./types.js";
 
 const MAX_WATCHED = 1000; // messages; a page that animates sends 60 a second
 
-const IOPUB: Readonly<Record<string, keyof NonNullable<Callbacks["iopub"]>>> = {
-  status: "status",
-  clear_output: "clear_output",
-  execute_input: "input",
-  stream: "output",
-  display_data: "output",
-  update_display_data: "output",
-  execute_result: "output",
-  error: "output",
-};
+const IOPUB = new Map<string, keyof NonNullable<Callbacks["iopub"]>>([
+  ["status", "status"],
+  ["clear_output", "clear_output"],
+  ["execute_input", "input"],
+  ["stream", "output"],
+  ["display_data", "output"],
+  ["update_display_data", "output"],
+  ["execute_result", "output"],
+  ["error", "output"],
+]);
 
 /** What one page waits for, bounded. */
 export class CallbackRegistry {
@@ -85,7 +85,7 @@ function dispatch({ shell, iopub }: Callbacks, message: Message): void {
     dispatchPayload(shell?.payload, message.content.payload);
     return;
   }
-  const name = message.channel === "iopub" ? IOPUB[msgType(message)] : undefined;
+  const name = message.channel === "iopub" ? IOPUB.get(msgType(message)) : undefined;
   if (name !== undefined) iopub?.[name]?.(pageMessageOf(message));
 }
 
@@ -96,6 +96,7 @@ function dispatchPayload(
 ): void {
   if (functions === undefined || !Array.isArray(payload)) return;
   for (const item of payload as unknown[]) {
-    if (isJsonObject(item)) functions[String(item.source)]?.(item);
+    const source = isJsonObject(item) ? String(item.source) : "";
+    if (Object.hasOwn(functions, source)) functions[source]?.(item as JsonObject);
   }
 }

@@ -41,6 +41,8 @@ const ARRAYS: Readonly<Record<string, ArrayConstructor>> = {
   f8: Float64Array,
 };
 
+const DTYPE = /^(?:[<>][iuf][248]|[<>|][iub]1)$/;
+const MAX_AXES = 32; // NumPy before 2.0 has no more
 const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 const DTYPES: Readonly<Record<string, string>> = {
   Int8Array: "i1",
@@ -69,12 +71,17 @@ export function arrayType(value: BufferLike): string | null {
  */
 export function restoreArray(bytes: Uint8Array, entry: JsonObject): TypedArray {
   const { dtype, shape, order = "C" } = entry;
-  const type = typeof dtype === "string" ? /^[<>|]([iufb][1248])$/.exec(dtype)?.[1] : undefined;
-  const array = type === undefined ? undefined : ARRAYS[type];
-  if (array === undefined) throw new RangeError(`dtype ${quote(dtype)}`);
-  if (order !== "C" && order !== "F") throw new RangeError(`order ${quote(order)}`);
+  const array = typeof dtype === "string" && DTYPE.test(dtype) ? ARRAYS[dtype.slice(1)] : undefined;
+  if (array === undefined)
+    throw new RangeError(`dtype: expected one as "<f4", got ${quote(dtype)}`);
   if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n >= 0)) {
-    throw new RangeError(`shape ${quote(shape)}`);
+    throw new RangeError(`shape: expected an array of counts, got ${quote(shape)}`);
+  }
+  if (shape.length > MAX_AXES) {
+    throw new RangeError(`shape: expected at most ${MAX_AXES} axes, got ${shape.length}`);
+  }
+  if (order !== "C" && order !== "F") {
+    throw new RangeError(`order: expected "C" or "F", got ${quote(order)}`);
   }
   const size = array.BYTES_PER_ELEMENT;
   const count = (shape as number[]).reduce((product, n) => product * n, 1);

@@ -46,8 +46,9 @@ export interface Encoded {
  * Check and copy what a user sends.
  *
  * `data` is a JSON object whose values may also be binary; null means `{}`. `metadata` is a JSON object
- * without binary; its key "tsushin" is reserved. Buffers are copied, because their owner may still change
- * them, unless `copy` is false: then the caller promises not to.
+ * without binary; its key "tsushin" belongs to the one hop it came by and is left out, so that a received
+ * message can be sent on. Buffers are copied, because their owner may still change them, unless `copy` is
+ * false: then the caller promises not to.
  *
  * Throws TypeError: something JSON cannot carry, named by its path.
  */
@@ -61,9 +62,7 @@ export function encodeData(
   const lifted: Lifted = { first: views.length, copy, bin: [], views: [] };
   const keptData = keepObject("data", data, lifted);
   const keptMetadata = keepObject("metadata", metadata, null);
-  if (Object.hasOwn(keptMetadata, "tsushin")) {
-    throw new TypeError("metadata.tsushin: the key is reserved");
-  }
+  delete keptMetadata.tsushin;
   if (lifted.bin.length > 0) keptMetadata.tsushin = { bin: lifted.bin };
   return { data: keptData, metadata: keptMetadata, buffers: [...views, ...lifted.views] };
 }

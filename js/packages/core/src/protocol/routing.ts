@@ -11,9 +11,9 @@
  *     for (const message of router.messagesToSend()) transport.send(message);
  *
  * Closed ids are remembered (bounded), so that what crossed a close on its way is late and not an error.
- * A remembered id is never opened again: an open for it is a fault, answered by `comm_close` where the
- * end answers unknown opens, because no good comm can be hurt by that. An open for a *live* id is a fault
- * without an answer: a `comm_close` would close the good comm.
+ * A remembered id is never opened again. An open for it, or above a limit, is a fault that is answered by
+ * `comm_close` where the end answers unknown opens, because no good comm can be hurt by that. An open for
+ * a *live* id is a fault without an answer: a `comm_close` would close the good comm.
  *
  * Spec: Jupyter messaging, "Custom Messages".
  */
@@ -22,6 +22,7 @@ import {
   CommClosed,
   CommNotOpen,
   DuplicateComm,
+  LimitExceeded,
   RemoteProtocolError,
   UnknownTarget,
   quote,
@@ -94,7 +95,7 @@ export class Router {
   readonly #options: RouterOptions;
   readonly #limits: Limits;
   readonly #live = new Map<string, CommRecord>();
-  readonly #closed = new Map<string, CommRecord>(); // in the order they closed
+  readonly #closed = new Set<string>(); // in the order they closed; no data is kept
   #events: Event[] = [];
   #outgoing: Message[] = [];
 
@@ -106,9 +107,9 @@ export class Router {
 
   // ---------------------------------------------------------------- asking
 
-  /** Return what is known of a comm: live, or closed and still remembered. */
+  /** Return what is known of an open comm, or null. */
   record(comm_id: string): CommRecord | null {
-    return this.#live.get(comm_id) ?? this.#closed.get(comm_id) ?? null;
+    return this.#live.get(comm_id) ?? null;
   }
 
   /** Return comm id -> target name of every open comm. */
@@ -172,8 +173,19 @@ export class Router {
       this.#receiveUnknownTarget(message, comm_id, target_name, now_ms);
       return;
     }
-    this.#start(newRecord(comm_id, target_name, false), "RECV_OPEN");
+    this.#startReceived(newRecord(comm_id, target_name, false), message, now_ms);
     this.#events.push({ type: "opened", comm_id, target_name, target_module, message });
+  }
+
+  #startReceived(record: CommRecord, message: Message, now_ms: number): void {
+    try {
+      this.#start(record, "RECV_OPEN");
+    } catch (error) {
+      if (!(error instanceof LimitExceeded)) throw error;
+      const reason = { code: error.code, message: error.message };
+      error.reply = this.#refusal(record.comm_id, message, reason, now_ms);
+      throw error;
+    }
   }
 
   #receiveUnknownTarget(
@@ -194,20 +206,24 @@ export class Router {
 
   #receiveForComm(message: Message, content: JsonObject, given: Input): void {
     const comm_id = content.comm_id as string; // checked by commContent, as data is
-    const record = this.record(comm_id);
-    if (record === null) {
-      this.#events.push({ type: "unknown", comm_id, message });
-      return;
-    }
-    const outcome = advance(record.state, given);
-    if (outcome === "late") {
-      this.#events.push({ type: "late", comm_id, message });
-    } else if (outcome === "CLOSED") {
+    const record = this.#live.get(comm_id);
+    const outcome = advance(this.#state(comm_id), given);
+    if (outcome === "CLOSED" && record !== undefined) {
       this.#finish(record, "there", content.data as JsonObject);
       this.#events.push({ type: "closed", comm_id, message });
-    } else {
+    } else if (outcome === "OPEN") {
       this.#events.push({ type: "received", comm_id, message });
+    } else if (outcome === "late") {
+      this.#events.push({ type: "late", comm_id, message });
+    } else {
+      // Never opened here: somebody else's comm, or one of an earlier life.
+      this.#events.push({ type: "unknown", comm_id, message });
     }
+  }
+
+  #state(comm_id: string): State {
+    const record = this.#live.get(comm_id);
+    return record?.state ?? (this.#closed.has(comm_id) ? "CLOSED" : "UNOPENED");
   }
 
   // ---------------------------------------------------------------- sending
@@ -270,10 +286,7 @@ export class Router {
 
   /** Drop a comm without telling the peer or remembering its id; it counts as closed here. */
   forget(record: CommRecord): void {
-    if (this.record(record.comm_id) === record) {
-      this.#live.delete(record.comm_id);
-      this.#closed.delete(record.comm_id);
-    }
+    if (this.#live.get(record.comm_id) === record) this.#live.delete(record.comm_id);
     record.state = "CLOSED";
     record.closed_by = "here";
   }
@@ -292,9 +305,9 @@ export class Router {
   #start(record: CommRecord, given: Input): void {
     const state = nextState(record, given);
     const { comm_id } = record;
-    const known = this.record(comm_id);
-    if (known !== null) {
-      const about = `comm ${quote(comm_id)}: expected a new id, this one is ${known.state}`;
+    const known = this.#state(comm_id);
+    if (known !== "UNOPENED") {
+      const about = `comm ${quote(comm_id)}: expected a new id, this one is ${known}`;
       throw new DuplicateComm(about, { comm_id });
     }
     checkLimit(this.#limits, "max_comm_id_chars", Array.from(comm_id).length, "comm_id");
@@ -308,9 +321,9 @@ export class Router {
     record.closed_by = closed_by;
     record.close_data = data;
     this.#live.delete(record.comm_id);
-    this.#closed.set(record.comm_id, record);
+    this.#closed.add(record.comm_id);
     if (this.#closed.size <= this.#limits.max_closed_ids) return;
-    for (const oldest of this.#closed.keys()) {
+    for (const oldest of this.#closed) {
       this.#closed.delete(oldest);
       return;
     }

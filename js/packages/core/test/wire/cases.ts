@@ -6,6 +6,7 @@ import { DEFAULT_LIMITS } from "../../src/protocol/limits.js";
 import type { Limits } from "../../src/protocol/limits.js";
 import type { Message } from "../../src/protocol/messages.js";
 import { newMessage } from "../../src/protocol/messages.js";
+import { bytes, hex } from "../hex.js";
 import { readSpec, vectorPaths } from "../spec.js";
 
 type Kind = "uint8" | "uint16" | "float32" | "float64";
@@ -38,14 +39,6 @@ export function cases(folder: string, kind: "valid" | "invalid"): Case[] {
 
 export function limitsOf(given: Case): Limits {
   return { ...DEFAULT_LIMITS, ...given.limits };
-}
-
-export function bytes(hex: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Buffer.from(hex, "hex"));
-}
-
-export function hex(view: Uint8Array): string {
-  return Buffer.from(view.buffer, view.byteOffset, view.byteLength).toString("hex");
 }
 
 const ARRAYS = {

@@ -2,7 +2,7 @@ import { createHash, createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Hmac, Sha256, Sha512 } from "../../src/wire/sha2.js";
-import { hex } from "./cases.js";
+import { hex } from "../hex.js";
 
 describe.each([
   ["sha256", Sha256],

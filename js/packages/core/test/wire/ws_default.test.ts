@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { decode, encode } from "../../src/wire/ws_default.js";
 import type { Case } from "./cases.js";
-import { bytes, cases, expectRefused, expectSame, hex, limitsOf, messageOf } from "./cases.js";
+import { bytes, hex } from "../hex.js";
+import { cases, expectRefused, expectSame, limitsOf, messageOf } from "./cases.js";
 
 const frameOf = (given: Case) => given.text ?? bytes(given.frames?.[0] ?? "");
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { decode, encode } from "../../src/wire/ws_v1.js";
-import { bytes, cases, expectRefused, expectSame, hex, limitsOf, messageOf } from "./cases.js";
+import { bytes, hex } from "../hex.js";
+import { cases, expectRefused, expectSame, limitsOf, messageOf } from "./cases.js";
 
 const frameOf = (given: { frames?: string[] }) => bytes(given.frames?.[0] ?? "");
 

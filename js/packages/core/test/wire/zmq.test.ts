@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { Signer } from "../../src/wire/signing.js";
 import { decode, encode } from "../../src/wire/zmq.js";
 import type { Case } from "./cases.js";
-import { bytes, cases, expectRefused, expectSame, hex, limitsOf, messageOf } from "./cases.js";
+import { bytes, hex } from "../hex.js";
+import { cases, expectRefused, expectSame, limitsOf, messageOf } from "./cases.js";
 
 const framesOf = (given: Case) => (given.frames ?? []).map(bytes);
 const signerOf = (given: Case) => new Signer(given.key, given.scheme, limitsOf(given));
