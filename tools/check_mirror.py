@@ -20,6 +20,7 @@ TESTS = Path("tests")
 # Modules without behaviour of their own, and where what they say is tested.
 ELSEWHERE = {
     "transports/base.py": "tests/transports/",  # a Protocol: each transport's tests hold it
+    "frontend/kernel.py": "tests/frontend/",  # a Protocol: each way to a kernel has its tests
 }
 
 

@@ -17,7 +17,8 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import websockets
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
+from websockets.asyncio.connection import Connection
 
 from tsushin.errors import (
     ConnectFailed,
@@ -92,7 +93,7 @@ def is_loopback(url: str) -> bool:
 
 
 class WebSocketTransport:
-    """A ``Transport`` over an open WebSocket; made by ``connect_websocket``.
+    """A ``Transport`` over an open WebSocket, of either side; ``connect_websocket`` makes the frontend's.
 
     Attributes:
         subprotocol: what the server picked.
@@ -100,7 +101,7 @@ class WebSocketTransport:
 
     def __init__(
         self,
-        connection: ClientConnection,
+        connection: Connection,
         subprotocol: Subprotocol,
         *,
         limits: Limits = DEFAULT_LIMITS,
