@@ -11,6 +11,7 @@ from pathlib import Path
 import tsushin
 from jupyter_client.manager import KernelManager
 
+SOURCE = Path(tsushin.__file__).parent.parent
 WAIT_S = 10  # for one message; a busy machine is slow, a lost message never comes
 
 # What every kernel of these tests has: a list of the kernel's warnings, and a reset between tests.
@@ -147,11 +148,10 @@ def printed(messages):
 
 
 @contextmanager
-def started(*, env=None, prepare=PREPARE):
-    """Start a kernel and connect; both end with the block."""
-    source = str(Path(tsushin.__file__).parent.parent)
+def started(*, env=None, prepare=PREPARE, path=SOURCE):
+    """Start a kernel that imports from ``path`` first, and connect; both end with the block."""
     manager = KernelManager(kernel_name="python3")
-    manager.start_kernel(env={**os.environ, "PYTHONPATH": source, **(env or {})})
+    manager.start_kernel(env={**os.environ, "PYTHONPATH": str(path), **(env or {})})
     client = manager.client()
     client.start_channels()
     try:
