@@ -2,6 +2,7 @@
 import { DEFAULT_TIMEOUT } from "../expected.js";
 import { newId } from "../ids.js";
 import { openWebSocket } from "../transports/websocket.js";
+import type { KernelHost } from "./frontend.js";
 import { Frontend } from "./frontend.js";
 import { Server } from "./rest.js";
 import type { KernelModel } from "./rest.js";
@@ -13,45 +14,72 @@ import type { ConnectOptions } from "./types.js";
  *
  * With `kernel_id` it attaches to that kernel; with `kernel_name` it starts one; with neither it attaches
  * to the server's oldest kernel, or starts the default one where there is none. A kernel that was started
- * runs on after `close`.
+ * ends with `close`. `?token=` in the URL is understood, as Jupyter prints it.
  *
  * Rejects with `ConnectFailed`; with a `DOMException` where `timeout` (seconds) or `signal` ended it.
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Frontend> {
-  const timeout = options.timeout ?? DEFAULT_TIMEOUT;
-  const signal = withTimeout(options.signal, timeout);
-  const session = options.session ?? newId();
-  const server = new Server(url, options);
+  const signal = withTimeout(options.signal, options.timeout ?? DEFAULT_TIMEOUT);
+  const { base, token } = splitToken(url, options.token);
+  const server = new Server(base, { token, fetch: options.fetch });
   const { kernel, isStarted } = await findKernel(server, options, signal);
+  try {
+    return await attach(server, kernel.id, { ...options, token, isStarted, signal });
+  } catch (error) {
+    if (isStarted) await server.shutdown(kernel.id);
+    throw error;
+  }
+}
+
+interface AttachOptions extends Omit<ConnectOptions, "token"> {
+  readonly token: string | undefined;
+  readonly isStarted: boolean;
+  readonly signal: AbortSignal;
+}
+
+async function attach(
+  server: Server,
+  kernel_id: string,
+  options: AttachOptions,
+): Promise<Frontend> {
+  const { isStarted, token, session = newId(), signal } = options;
   // Only our own servers read the token from a subprotocol; it is kept out of the URL where it can be.
   const takesSubprotocolToken = "tsushin" in (await server.status(signal));
-  const { token, subprotocol, limits, WebSocket } = options;
-  const query = token && !takesSubprotocolToken ? { token } : {};
-  const transport = await openWebSocket(
-    server.channels(kernel.id, { session_id: session, ...query }),
-    {
-      token: takesSubprotocolToken ? token : undefined,
-      subprotocol,
-      limits,
-      WebSocket,
-      timeout: Infinity, // `signal` has it
-      signal,
-    },
-  );
-  const on_unknown = options.on_unknown ?? (isStarted ? "close" : "ignore");
-  const frontend = new Frontend(transport, {
-    ...options,
-    session,
-    kernel_id: kernel.id,
-    on_unknown,
+  const { subprotocol, limits, WebSocket } = options;
+  const query = token !== undefined && !takesSubprotocolToken ? { token } : {};
+  const url = server.channels(kernel_id, { session_id: session, ...query });
+  const transport = await openWebSocket(url, {
+    token: takesSubprotocolToken ? token : undefined,
+    subprotocol,
+    limits,
+    WebSocket,
+    timeout: Infinity, // `signal` has it
+    signal,
   });
+  const on_unknown = options.on_unknown ?? (isStarted ? "close" : "ignore");
+  const host: KernelHost = {
+    interrupt: () => server.interrupt(kernel_id),
+    restart: () => server.restart(kernel_id),
+    shutdown: isStarted ? () => server.shutdown(kernel_id) : undefined,
+  };
+  const { trace, on_error, on_status } = options;
+  const facts = { kernel_id, on_unknown, host, session, limits, trace, on_error, on_status };
+  const frontend = new Frontend(transport, facts);
   try {
     await frontend.handshake({ timeout: Infinity, signal });
   } catch (error) {
-    frontend.close();
+    transport.close();
     throw error;
   }
   return frontend;
+}
+
+/** Take the token out of a URL as Jupyter prints it: `http://…/?token=…`. */
+function splitToken(url: string, given?: string): { base: string; token: string | undefined } {
+  const base = new URL(url);
+  const token = given ?? base.searchParams.get("token") ?? undefined;
+  base.search = base.hash = "";
+  return { base: base.href, token };
 }
 
 async function findKernel(

@@ -24,7 +24,7 @@ export class Execution implements Watcher {
 
   constructor(options: ExecuteOptions) {
     const { timeout = Infinity, signal, on_output } = options;
-    this.#expected = new Expected("execute_reply", { timeout, signal });
+    this.#expected = new Expected("execute", { timeout, signal });
     this.#onOutput = on_output;
   }
 

@@ -8,25 +8,38 @@
  */
 import type { Comm } from "../comm.js";
 import type { TsushinError } from "../errors.js";
-import { KernelGone, RemoteProtocolError, TransportClosed } from "../errors.js";
+import { KernelGone, TransportClosed, Unsupported } from "../errors.js";
 import type { KernelGoneWhy } from "../errors.js";
 import type { WaitOptions } from "../expected.js";
 import { DEFAULT_TIMEOUT, Expected } from "../expected.js";
 import { CommManager } from "../manager.js";
 import type { Limits } from "../protocol/limits.js";
 import type { Channel, JsonObject, Message } from "../protocol/messages.js";
-import { isJsonObject, msgType, newHeader, newMessage, sessionOf } from "../protocol/messages.js";
+import { msgType, newHeader, newMessage, sessionOf } from "../protocol/messages.js";
 import type { OnUnknown } from "../protocol/routing.js";
 import { PageRuntime } from "../runtime.js";
 import type { Transport } from "../transports/base.js";
+import { openComms } from "./comm_info.js";
 import { Execution } from "./execution.js";
 import { Requests } from "./requests.js";
 import type { Watcher } from "./requests.js";
 import type { CommInfo, ExecuteOptions, ExecuteResult, KernelStatus, Trace } from "./types.js";
 
+/** What a server can do to the kernel. */
+export interface KernelHost {
+  interrupt(): Promise<void>;
+  restart(): Promise<void>;
+  /** End the kernel; given only where this frontend started it. */
+  shutdown?: (() => Promise<void>) | undefined;
+}
+
+const INTERRUPT_TIMEOUT = 10; // seconds
+const RESTART_TIMEOUT = 60; // seconds
+
 export interface FrontendOptions {
   readonly kernel_id: string;
   readonly on_unknown: OnUnknown;
+  readonly host?: KernelHost | undefined;
   readonly session?: string | undefined;
   readonly limits?: Limits | undefined;
   readonly trace?: Trace | undefined;
@@ -35,7 +48,7 @@ export interface FrontendOptions {
 }
 
 /** A kernel as a page or a Node process sees it. Made by `connect`. */
-export class Frontend implements Disposable {
+export class Frontend implements Disposable, AsyncDisposable {
   readonly kernel_id: string;
   readonly comm_manager: CommManager;
   readonly #transport: Transport;
@@ -45,6 +58,7 @@ export class Frontend implements Disposable {
   #status: KernelStatus = "unknown";
   #kernelSession: string | null = null; // of the process now running, where it is known
   #ended: TsushinError | null = null;
+  #isClosing = false;
 
   constructor(transport: Transport, options: FrontendOptions) {
     const { session, limits, on_unknown, kernel_id } = options;
@@ -104,9 +118,12 @@ export class Frontend implements Disposable {
   async comms(target_name: string | null = null, timeout = DEFAULT_TIMEOUT): Promise<CommInfo> {
     const content = target_name === null ? {} : { target_name };
     const reply = await this.#ask("shell", "comm_info_request", content, { timeout });
-    const { comms } = reply.content;
-    if (isJsonObject(comms)) return comms as CommInfo;
-    throw new RemoteProtocolError("comm_info_reply content.comms: expected object");
+    return openComms(reply.content);
+  }
+
+  /** Return the content of the kernel's `kernel_info_reply`. `timeout` is in seconds. */
+  async kernel_info(timeout = DEFAULT_TIMEOUT): Promise<JsonObject> {
+    return (await this.#ask("shell", "kernel_info_request", {}, { timeout })).content;
   }
 
   /** See `CommManager.expect_open`. */
@@ -118,17 +135,51 @@ export class Frontend implements Disposable {
     return this.comm_manager.expect_open(target_name, timeout, options);
   }
 
-  /** Close the link; the kernel runs on. Every comm is lost and every wait ends. */
-  close(): void {
-    this.#transport.close();
+  /** Interrupt what the kernel runs: by the server, else by an `interrupt_request`. */
+  async interrupt(): Promise<void> {
+    if (this.#ended !== null) throw this.#ended;
+    const { host } = this.#options;
+    if (host !== undefined) await host.interrupt();
+    else await this.#ask("control", "interrupt_request", {}, { timeout: INTERRUPT_TIMEOUT });
   }
 
+  /** Restart the kernel and wait for its first answer. Targets stay, comms are lost. In seconds. */
+  async restart(timeout = RESTART_TIMEOUT): Promise<void> {
+    const { host } = this.#options;
+    if (this.#ended !== null) throw this.#ended;
+    if (host === undefined)
+      throw new Unsupported("no server to restart it", { feature: "restart" });
+    await host.restart();
+    this.#loseKernel("restarted");
+    await this.handshake({ timeout });
+  }
+
+  /**
+   * Leave: comms opened here are closed at the kernel, a kernel started here ends. All other comms are
+   * lost and every wait ends with `TransportClosed`. A second call does nothing.
+   */
+  async close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    if (this.#ended === null) {
+      const own = [...this.comm_manager.comms.values()].filter((comm) => comm.primary);
+      for (const comm of own) comm.close();
+    }
+    this.#transport.close();
+    await this.#options.host?.shutdown?.();
+  }
+
+  /** `close` without waiting; what goes wrong is reported to `on_error`. */
   dispose(): void {
-    this.close();
+    this.close().catch(this.#onError);
   }
 
   [Symbol.dispose](): void {
-    this.close();
+    this.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   // ---------------------------------------------------------------- for `connect` and the classic object

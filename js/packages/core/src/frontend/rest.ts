@@ -63,8 +63,9 @@ export class Server {
     await this.#call("POST", `${kernelPath(id)}/restart`, {});
   }
 
+  /** End the kernel; one that is gone already is no error. */
   async shutdown(id: string): Promise<void> {
-    await this.#call("DELETE", kernelPath(id), null);
+    await this.#call("DELETE", kernelPath(id), null, undefined, [404]);
   }
 
   /** The WebSocket URL of a kernel's channels; `query` holds the token where the server wants it there. */
@@ -80,6 +81,7 @@ export class Server {
     path: string,
     body: JsonObject | null,
     signal?: AbortSignal,
+    accepted: readonly number[] = [],
   ): Promise<unknown> {
     const what = `${method} ${path}`;
     let response: Response;
@@ -95,6 +97,7 @@ export class Server {
       throw new ConnectFailed(`${what}: no answer`, { cause: error });
     }
     const text = await response.text();
+    if (accepted.includes(response.status)) return null;
     if (!response.ok) throw new ConnectFailed(`${what}: ${response.status} ${reasonOf(text)}`);
     return text === "" ? null : parse(what, text);
   }
