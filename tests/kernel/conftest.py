@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from kernel.peer import RESET, started
 
 
@@ -16,6 +17,13 @@ def kernel(shared_kernel):
     shared_kernel.run(RESET)
     shared_kernel.kept.clear()
     return shared_kernel
+
+
+@pytest.fixture
+def detached_kernel(kernel):
+    """The same, with ipykernel's own comms."""
+    kernel.run("tsushin.kernel.detach()")
+    return kernel
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import tsushin
 from jupyter_client.manager import KernelManager
+
+import tsushin
 
 SOURCE = Path(tsushin.__file__).parent.parent
 WAIT_S = 10  # for one message; a busy machine is slow, a lost message never comes

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from kernel.peer import data_of, of_type, printed, started
 
+from kernel.peer import data_of, of_type, printed, started
 from tsushin import NoHost
 from tsushin.kernel import attach, attach_if_kernel, detach
 
@@ -65,12 +65,12 @@ def test_each_first_use_attaches(code):
         assert peer.value("type(kernel.comm_manager).__module__") == "tsushin.kernel.ipykernel"
 
 
-def test_unload_ext_detaches(fresh_kernel):
-    fresh_kernel.run(STATE)
-    fresh_kernel.run("%load_ext tsushin")
-    assert fresh_kernel.value("state() == before") is False
-    fresh_kernel.run("%unload_ext tsushin")
-    assert fresh_kernel.value("state() == before") is True
+def test_unload_ext_detaches(detached_kernel):
+    detached_kernel.run(STATE)
+    detached_kernel.run("%load_ext tsushin")
+    assert detached_kernel.value("state() == before") is False
+    detached_kernel.run("%unload_ext tsushin")
+    assert detached_kernel.value("state() == before") is True
 
 
 def test_disabled_by_the_environment_nothing_attaches():
@@ -126,40 +126,40 @@ kernel.comm_manager.register_target("stock", target)
 """
 
 
-def test_comms_and_targets_made_before_and_after_share_one_registry(fresh_kernel):
-    fresh_kernel.run(STOCK)
-    fresh_kernel.open("opened-before", "stock")
-    fresh_kernel.run("ours = Comm('x'); kept |= make('after')")
-    ids = fresh_kernel.value("{name: one.comm_id for name, one in kept.items()}")
-    ours = fresh_kernel.value("ours.comm_id")
+def test_comms_and_targets_made_before_and_after_share_one_registry(detached_kernel):
+    detached_kernel.run(STOCK)
+    detached_kernel.open("opened-before", "stock")
+    detached_kernel.run("ours = Comm('x'); kept |= make('after')")
+    ids = detached_kernel.value("{name: one.comm_id for name, one in kept.items()}")
+    ours = detached_kernel.value("ours.comm_id")
     for number, comm_id in enumerate(ids.values()):
-        fresh_kernel.msg(comm_id, {"n": number})
-        fresh_kernel.close(comm_id, {"bye": number})
-    assert fresh_kernel.value("seen") == [
+        detached_kernel.msg(comm_id, {"n": number})
+        detached_kernel.close(comm_id, {"bye": number})
+    assert detached_kernel.value("seen") == [
         seen
         for number, name in enumerate(ids)
         for seen in ((name, {"n": number}), (f"{name} closed", {"bye": number}))
     ]
-    assert data_of(fresh_kernel.msg("opened-before", {"n": 9})) == [{"echo": {"n": 9}}]
-    fresh_kernel.open("opened-after", "stock")
-    assert data_of(fresh_kernel.msg("opened-after", {"n": 8})) == [{"echo": {"n": 8}}]
-    assert set(fresh_kernel.comm_info()) == {"opened-before", "opened-after", ours}
+    assert data_of(detached_kernel.msg("opened-before", {"n": 9})) == [{"echo": {"n": 9}}]
+    detached_kernel.open("opened-after", "stock")
+    assert data_of(detached_kernel.msg("opened-after", {"n": 8})) == [{"echo": {"n": 8}}]
+    assert set(detached_kernel.comm_info()) == {"opened-before", "opened-after", ours}
 
 
-def test_a_stock_comm_that_the_peer_closed_does_not_close_again_when_freed(fresh_kernel):
+def test_a_stock_comm_that_the_peer_closed_does_not_close_again_when_freed(detached_kernel):
     (opened,) = of_type(
-        fresh_kernel.run(
+        detached_kernel.run(
             "import comm; tsushin.kernel.attach(); one = comm.create_comm(target_name='x')"
         ),
         "comm_open",
     )
-    fresh_kernel.close(opened["content"]["comm_id"])
-    messages = fresh_kernel.run("import gc; del one; gc.collect()")
+    detached_kernel.close(opened["content"]["comm_id"])
+    messages = detached_kernel.run("import gc; del one; gc.collect()")
     assert of_type(messages, "comm_close") == []
 
 
-def test_comms_open_at_detach_go_on_working(fresh_kernel):
-    fresh_kernel.run("""
+def test_comms_open_at_detach_go_on_working(detached_kernel):
+    detached_kernel.run("""
 def target(comm, msg):
     globals().update(theirs=comm)
     comm.on_msg(lambda msg: comm.send(msg["content"]["data"]))
@@ -167,24 +167,24 @@ def target(comm, msg):
 tsushin.kernel.attach().register_target("t", target)
 mine = Comm("x", comm_id="mine")
 """)
-    fresh_kernel.open("theirs", "t")
-    fresh_kernel.run("tsushin.kernel.detach()")
-    assert data_of(fresh_kernel.msg("theirs", {"n": 1})) == [{"n": 1}]
-    assert set(fresh_kernel.comm_info()) == {"mine", "theirs"}
-    fresh_kernel.close("theirs")
-    assert fresh_kernel.value("seen, theirs.closed_by") == (["closed"], "there")
-    assert len(of_type(fresh_kernel.run("mine.send({}); mine.close()"), "comm_close")) == 1
-    assert fresh_kernel.comm_info() == {}
+    detached_kernel.open("theirs", "t")
+    detached_kernel.run("tsushin.kernel.detach()")
+    assert data_of(detached_kernel.msg("theirs", {"n": 1})) == [{"n": 1}]
+    assert set(detached_kernel.comm_info()) == {"mine", "theirs"}
+    detached_kernel.close("theirs")
+    assert detached_kernel.value("seen, theirs.closed_by") == (["closed"], "there")
+    assert len(of_type(detached_kernel.run("mine.send({}); mine.close()"), "comm_close")) == 1
+    assert detached_kernel.comm_info() == {}
 
 
-def test_attaching_again_finds_the_same_comms(fresh_kernel):
-    fresh_kernel.run("""
-mine = Comm("x", comm_id="mine")
+def test_attaching_again_finds_the_same_comms(detached_kernel):
+    detached_kernel.run("""
+mine = Comm("x", comm_id="again")
 mine.on_msg(lambda msg: seen.append(msg["content"]["data"]))
 first = tsushin.comm_manager()
 tsushin.kernel.detach()
 """)
-    fresh_kernel.run("second = tsushin.kernel.attach()")
-    assert fresh_kernel.value("first is second and second.get_comm('mine') is mine") is True
-    fresh_kernel.msg("mine", {"n": 1})
-    assert fresh_kernel.value("seen") == [{"n": 1}]
+    detached_kernel.run("second = tsushin.kernel.attach()")
+    assert detached_kernel.value("first is second and second.get_comm('again') is mine") is True
+    detached_kernel.msg("again", {"n": 1})
+    assert detached_kernel.value("seen") == [{"n": 1}]

@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from kernel.peer import started
 
+from kernel.peer import started
 from tsushin.kernel.enable import disable, enable, startup_file
 
 ATTACHED = "type(get_ipython().kernel.comm_manager).__module__.startswith('tsushin.')"

@@ -6,8 +6,8 @@ import tsushin
 from tsushin import NoHost
 
 
-def test_in_a_kernel_it_is_the_kernels(fresh_kernel):
-    assert fresh_kernel.value("tsushin.comm_manager() is kernel.comm_manager") is True
+def test_in_a_kernel_it_is_the_kernels(detached_kernel):
+    assert detached_kernel.value("tsushin.comm_manager() is kernel.comm_manager") is True
 
 
 def test_in_a_plain_process_it_is_the_processs_own_and_always_the_same():

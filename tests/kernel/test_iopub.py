@@ -6,6 +6,7 @@ import os
 import zlib
 
 import zmq
+
 from kernel.peer import data_of, of_type
 
 SIZES = (0, 64 * 1024, 5 * 1024 * 1024)  # bytes

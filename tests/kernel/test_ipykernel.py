@@ -8,6 +8,7 @@ import sys
 from uuid import uuid4
 
 import pytest
+
 from kernel.peer import data_of, of_type, printed
 
 ECHO = """
@@ -337,7 +338,11 @@ MALFORMED = [
     }.items()
     for content in [
         # Every field missing, and of every other type; null and [] for data are lenient on purpose.
-        *({k: v for k, v in whole.items() if k != left_out} for left_out in whole if left_out != "data"),
+        *(
+            {k: v for k, v in whole.items() if k != left_out}
+            for left_out in whole
+            if left_out != "data"
+        ),
         *({**whole, "comm_id": bad} for bad in (None, 7, 1.5, True, [], {}, ["good"])),
         *({**whole, "data": bad} for bad in (7, "text", True, [1])),
         *(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from kernel.peer import data_of, of_type, printed, started
 
 
@@ -71,7 +72,7 @@ comm.create_comm(target_name="x", data={"a": 1})
     assert of_type(messages, "comm_open")[0]["content"]["data"] == {"a": 1}
 
 
-# ---------------------------------------------------------------------- ipywidgets (S10)
+# ---------------------------------------------------------------------- widgets, promise S10
 
 
 @pytest.mark.parametrize("order", ["slider first", "attach first"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
+
 from kernel.peer import data_of, of_type, printed
 
 
@@ -103,7 +104,9 @@ def test_system_exit_does_not_end_the_kernel(kernel, opened, way_out, kind):  # 
 def test_system_exit_in_a_target_does_not_end_the_kernel(kernel):  # bug 2
     kernel.run("import sys; manager.register_target('exits', lambda comm, msg: sys.exit())")
     messages = kernel.open("exits", "exits")
-    assert of_type(messages, "comm_close")[0]["metadata"]["tsushin"]["error"]["name"] == "SystemExit"
+    assert (
+        of_type(messages, "comm_close")[0]["metadata"]["tsushin"]["error"]["name"] == "SystemExit"
+    )
     assert kernel.value("1 + 1") == 2
 
 
@@ -181,9 +184,9 @@ def test_what_a_handler_sends_is_under_its_message(kernel, opened):
     assert data_of(kernel.msg(comm_id)) == [{"a": 1}]
 
 
-def test_a_kernel_without_an_ipython_shell_runs_handlers_too(fresh_kernel):  # bug 16
+def test_a_kernel_without_an_ipython_shell_runs_handlers_too(kernel):  # bug 16
     # The kernel of another language, as ipykernel's base class makes it: no shell, no events.
-    msg_id = fresh_kernel.client.execute("""
+    msg_id = kernel.client.execute("""
 import asyncio
 from ipykernel.kernelbase import Kernel
 from tsushin.kernel.shell_runtime import ShellRuntime
@@ -194,7 +197,7 @@ runtime = ShellRuntime(plain, asyncio.get_event_loop())
 print(hasattr(plain, "shell"), runtime.run(lambda: "ran"))
 runtime.report(ValueError("shown"), "a test", None)
 """)
-    messages = fresh_kernel.until_idle(msg_id)
+    messages = kernel.until_idle(msg_id)
     assert printed(messages) == "False ran\n"
-    error = fresh_kernel.wait_type("error")  # that kernel has handled nothing: no parent
+    error = kernel.wait_type("error")  # that kernel has handled nothing: no parent
     assert error["content"]["traceback"][0] == "ValueError: shown\n"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from kernel.peer import WAIT_S, of_type
 
-OPEN = "import comm; mine = [Comm('x', comm_id=f'm{n}') for n in range(3)]; stock = comm.create_comm()"
+OPEN = (
+    "import comm; mine = [Comm('x', comm_id=f'm{n}') for n in range(3)]; stock = comm.create_comm()"
+)
 
 
 def closed_until(peer, is_last):

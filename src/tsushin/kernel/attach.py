@@ -34,10 +34,14 @@ class _Attachment:
         from tornado.ioloop import IOLoop  # noqa: PLC0415 (ipykernel has it; a plain process need not)
 
         # A startup file runs before kernel.start() sets io_loop, on the thread whose loop it will be.
-        loop = (getattr(kernel, "io_loop", None) or IOLoop.current()).asyncio_loop
+        main: Any = (
+            getattr(kernel, "io_loop", None) or IOLoop.current()
+        )  # Any: tornado hides .asyncio_loop
         stock = kernel.comm_manager
         self.kernel = kernel
-        self.manager = KernelCommManager(kernel, loop, comms=stock.comms, targets=stock.targets)
+        self.manager = KernelCommManager(
+            kernel, main.asyncio_loop, comms=stock.comms, targets=stock.targets
+        )
         self.undo = ExitStack()
         self.is_on = False
 

@@ -13,7 +13,7 @@ from typing import Final
 from tsushin.errors import quote
 
 _MARK: Final = "# Written by `tsushin enable`; `tsushin disable` removes it.\n"
-_CODE: Final = f'''\
+_CODE: Final = f"""\
 {_MARK}def _attach_tsushin():
     if getattr(get_ipython(), "kernel", None) is None:
         return  # a terminal
@@ -26,7 +26,7 @@ _CODE: Final = f'''\
 
 _attach_tsushin()
 del _attach_tsushin
-'''
+"""
 
 
 def startup_file(profile: str = "default") -> Path:

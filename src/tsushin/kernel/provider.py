@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Final
 
 import comm
 
 from tsushin.kernel.restore import put
 from tsushin.manager import CommManager
+
+_REPLACEABLE: Final = (comm.__name__, "ipykernel.ipkernel")
 
 _log = logging.getLogger("tsushin")
 
@@ -24,17 +26,16 @@ def provide(undo: ExitStack, manager: CommManager) -> bool:
 
     Comms made by ``create_comm`` keep ipykernel's class, and with it their lenient encoding.
     """
-    from ipykernel import ipkernel  # noqa: PLC0415 (heavy, and there already where this is called)
-
-    names: dict[str, Any] = vars(comm)  # Any: a module's globals
-    if names["get_comm_manager"] not in (comm._get_comm_manager, ipkernel._get_comm_manager):
-        _log.warning(
-            "comm.get_comm_manager is %s.%s: left alone; comms made by it are not tsushin's",
-            getattr(names["get_comm_manager"], "__module__", "?"),
-            getattr(names["get_comm_manager"], "__qualname__", "?"),
-        )
+    provider: object = comm.get_comm_manager
+    module = getattr(provider, "__module__", "")
+    if module not in _REPLACEABLE:
+        about = "comm.get_comm_manager is %s.%s: left alone; comms made by it are not tsushin's"
+        _log.warning(about, module, getattr(provider, "__qualname__", type(provider).__name__))
         return False
+    names: dict[str, Any] = vars(comm)  # Any: a module's globals
     put(undo, names, "get_comm_manager", lambda *_args, **_kwargs: manager)
-    if names["create_comm"] is comm._create_comm:  # its comms do nothing
-        put(undo, names, "create_comm", ipkernel._create_comm)
+    if comm.create_comm.__module__ == comm.__name__:  # the default, whose comms do nothing
+        from ipykernel.comm.comm import BaseComm  # noqa: PLC0415 (heavy; there already in a kernel)
+
+        put(undo, names, "create_comm", BaseComm)
     return True

@@ -99,9 +99,8 @@ class ShellRuntime:
         }
         kernel = self._kernel
         parent = {"header": message.header} if message is not None else kernel.get_parent()
-        kernel.session.send(
-            kernel.iopub_socket, "error", content, parent=parent, ident=kernel._topic("error")
-        )
+        topic = f"kernel.{kernel.ident}.error".encode()  # as ipykernel's own errors have
+        kernel.session.send(kernel.iopub_socket, "error", content, parent=parent, ident=topic)
 
     def fault(self, error: RemoteProtocolError) -> None:
         """See ``Runtime.fault``: a warning in the kernel's own log, which its starter reads."""
