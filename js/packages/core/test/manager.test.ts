@@ -1,0 +1,134 @@
+import { describe, expect, it } from "vitest";
+import { RemoteProtocolError, TransportLost, UnknownTarget } from "../src/errors.js";
+import { Comm } from "../src/comm.js";
+import { DEFAULT_LIMITS } from "../src/protocol/limits.js";
+import { newHeader, newMessage } from "../src/protocol/messages.js";
+import { commPair, openPair, settled } from "./pair.js";
+
+const closeOf = (comm: Comm) =>
+  new Promise<{ metadata: unknown; data: unknown }>((resolve) => {
+    comm.on_close(({ metadata, content }) => resolve({ metadata, data: content.data }));
+  });
+
+describe("register_target", () => {
+  it("returns its function and runs it with the comm and the message", () => {
+    const { kernel, frontend } = commPair();
+    const seen: unknown[] = [];
+    const target = kernel.manager.register_target("t", (comm, msg) => {
+      seen.push(comm.target_name, msg.content.data);
+    });
+    frontend.manager.new_comm("t", { foo: 1 });
+    expect(seen).toEqual(["t", { foo: 1 }]);
+    expect(kernel.manager.unregister_target("t")).toBe(target);
+  });
+
+  it("refuses what is no function, and the wrong function when unregistering", () => {
+    const { manager } = commPair().kernel;
+    // @ts-expect-error -- what JavaScript callers may do
+    expect(() => manager.register_target("t", "text")).toThrow(TypeError);
+    manager.register_target("t", () => undefined);
+    expect(() => manager.unregister_target("t", () => undefined)).toThrow(RangeError);
+    expect(() => manager.unregister_target("other")).toThrow(RangeError);
+  });
+
+  it.each([
+    [
+      "throws",
+      () => {
+        throw new RangeError("no");
+      },
+    ],
+    ["rejects", () => Promise.reject(new RangeError("no"))],
+  ])("of a target that %s closes the comm with the reason", async (_how, target) => {
+    const { kernel, frontend } = commPair();
+    kernel.manager.register_target("t", target);
+    const closed = await closeOf(frontend.manager.new_comm("t"));
+    const error = { code: "remote_error", name: "RangeError", message: "no" };
+    expect(closed).toEqual({ metadata: { tsushin: { error } }, data: {} });
+    expect(String(kernel.errors[0])).toContain("target of comm");
+  });
+});
+
+describe("an unknown target", () => {
+  it("is closed by a kernel, with the reason and without an echo", async () => {
+    const { kernel, frontend } = commPair();
+    const closed = await closeOf(frontend.manager.new_comm("nobody", { secret: 1 }));
+    expect(closed.data).toEqual({});
+    expect(closed.metadata).toMatchObject({ tsushin: { error: { code: "unknown_target" } } });
+    expect(kernel.errors[0]).toBeInstanceOf(UnknownTarget);
+  });
+
+  it("is left to others by a frontend that attached", async () => {
+    const { kernel, frontend } = commPair({ on_unknown: "ignore" });
+    const comm = kernel.manager.new_comm("nobody");
+    await settled();
+    expect(comm.closed).toBe(false);
+    expect([frontend.manager.unknown, frontend.errors]).toEqual([1, []]);
+  });
+});
+
+it("reports malformed messages and works on", async () => {
+  const { kernel, here, there, frontend } = await openPair();
+  const header = newHeader("comm_msg", { msg_id: "m", session: "s", now_ms: 0 });
+  for (const content of [{}, { comm_id: 3 }, { comm_id: here.comm_id, data: [1] }]) {
+    frontend.transport.send(newMessage("shell", header, { content }));
+  }
+  expect(kernel.errors).toHaveLength(3);
+  const next = here.expect_msg();
+  there.send({ n: 1 });
+  expect((await next).content.data).toEqual({ n: 1 });
+});
+
+it("drops a message whose binary entries are malformed, and reports it", async () => {
+  const { kernel, here, frontend } = await openPair();
+  const header = newHeader("comm_msg", { msg_id: "m", session: "s", now_ms: 0 });
+  const metadata = { tsushin: { bin: [{ path: ["a"], buffer: 7, kind: "bytes" }] } };
+  const content = { comm_id: here.comm_id, data: { a: null } };
+  frontend.transport.send(newMessage("shell", header, { content, metadata }));
+  expect(kernel.errors[0]).toBeInstanceOf(RemoteProtocolError);
+  await expect(here.expect_msg(0.001)).rejects.toMatchObject({ name: "TimeoutError" });
+});
+
+it("tells every comm and every wait when the link is lost", async () => {
+  const { frontend, there } = await openPair();
+  const opened = frontend.manager.expect_open("later");
+  const message = there.expect_msg();
+  const closed = closeOf(there);
+  frontend.transport.cut();
+  expect(await closed).toMatchObject({ metadata: { tsushin: { lost: "the link was cut" } } });
+  await expect(opened).rejects.toThrow(TransportLost);
+  await expect(message).rejects.toThrow(TransportLost);
+  expect(there.closed_by).toBe("lost");
+});
+
+it("keeps nothing open where the open could not leave", () => {
+  const { frontend } = commPair();
+  frontend.transport.close();
+  expect(() => frontend.manager.new_comm("t")).toThrow();
+  expect(frontend.manager.comms.size).toBe(0);
+});
+
+it("adopts, lists and drops comms", () => {
+  const { kernel } = commPair();
+  const { manager } = kernel;
+  const comm = new Comm("t", null, null, null, "c1", false, null, { manager });
+  expect(manager.register_comm(comm)).toBe("c1");
+  expect(manager.comm_info()).toEqual({ status: "ok", comms: { c1: { target_name: "t" } } });
+  expect(manager.unregister_comm(comm)).toBe(comm);
+  expect(() => manager.unregister_comm(comm)).toThrow(RangeError);
+});
+
+it("drops the oldest unread messages above the limit, and counts them", async () => {
+  const limits = { ...DEFAULT_LIMITS, max_kept_messages: 2 };
+  const { here, there } = await openPair(commPair({ limits }));
+  for (const n of [1, 2, 3]) there.send({ n });
+  expect(here._delivery.dropped).toBe(1);
+  expect((await here.expect_msg()).content.data).toEqual({ n: 2 });
+});
+
+it("closes every comm with a reason when its host ends", async () => {
+  const { kernel, there } = await openPair();
+  const closed = closeOf(there);
+  kernel.manager.close_all("kernel shutdown");
+  expect((await closed).metadata).toEqual({ reason: "kernel shutdown" });
+});
