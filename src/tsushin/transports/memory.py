@@ -15,88 +15,99 @@ from tsushin.protocol.messages import CHANNELS, Channel, Message, plain
 from tsushin.transports.base import OnFault
 
 
+class _Way:
+    """One direction of a link: what is held, what has arrived, and how it ended."""
+
+    def __init__(self) -> None:
+        self.held: dict[Channel, deque[Message]] = {channel: deque() for channel in CHANNELS}
+        self.arrived: deque[Message] = deque()
+        self.wakeup = asyncio.Event()
+        self.ended: TransportError | None = None
+        self.is_stepped = False
+
+    def put(self, message: Message) -> None:
+        self.held[message.channel].append(message)
+        if not self.is_stepped:
+            self.step(message.channel)
+
+    def step(self, channel: Channel) -> Message:
+        message = self.held[channel].popleft()
+        self.arrived.append(message)
+        self.wakeup.set()
+        return message
+
+    def step_all(self) -> None:
+        for channel in CHANNELS:
+            while self.held[channel]:
+                self.step(channel)
+
+    def end(self, error: TransportError) -> None:
+        self.ended = self.ended or error
+        self.wakeup.set()
+
+
 class MemoryTransport:
     """One end. Made in pairs by ``memory_pair``."""
 
-    def __init__(self) -> None:
+    def __init__(self, incoming: _Way, outgoing: _Way) -> None:
         self.on_fault: OnFault | None = None
-        self._peer: MemoryTransport | None = None
-        self._held: dict[Channel, deque[Message]] = {channel: deque() for channel in CHANNELS}
-        self._arrived: deque[Message] = deque()
-        self._wakeup = asyncio.Event()
-        self._ended: TransportError | None = None
-        self._is_stepped = False
+        self._incoming = incoming
+        self._outgoing = outgoing
 
     def send(self, message: Message) -> None:
         """See ``Transport.send``."""
-        if self._ended is not None:
-            raise self._ended
-        peer = self._peer
-        assert peer is not None, "memory_pair joins the two ends"
-        peer._held[message.channel].append(plain(message))
-        if not peer._is_stepped:
-            peer.step(message.channel)
+        if self._incoming.ended is not None:
+            raise self._incoming.ended
+        self._outgoing.put(plain(message))
 
     async def receive(self) -> Message:
         """See ``Transport.receive``."""
-        while True:
-            if self._arrived:
-                return self._arrived.popleft()
-            if self._ended is not None:
-                raise self._ended
-            self._wakeup.clear()
-            await self._wakeup.wait()
+        while (message := self.receive_nowait()) is None:
+            if self._incoming.ended is not None:
+                raise self._incoming.ended
+            self._incoming.wakeup.clear()
+            await self._incoming.wakeup.wait()
+        return message
 
     def receive_nowait(self) -> Message | None:
         """Take what has arrived, or None: for tests without an event loop."""
-        return self._arrived.popleft() if self._arrived else None
+        arrived = self._incoming.arrived
+        return arrived.popleft() if arrived else None
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``; the peer still receives what was sent before."""
-        if self._ended is None:
-            self._end(TransportClosed("closed here"))
-            assert self._peer is not None, "memory_pair joins the two ends"
-            self._peer.step_all()
-            self._peer._end(TransportClosed("closed by the peer"))
+        if self._incoming.ended is None:
+            self._incoming.end(TransportClosed("closed here"))
+            self._outgoing.step_all()
+            self._outgoing.end(TransportClosed("closed by the peer"))
 
     # ------------------------------------------------------------------ for tests
 
     def hold(self) -> None:
         """Keep what arrives from now on until ``step`` lets it in."""
-        self._is_stepped = True
+        self._incoming.is_stepped = True
 
     def held(self) -> list[Channel]:
         """Return the channels on which something is held."""
-        return [channel for channel, queue in self._held.items() if queue]
+        return [channel for channel, queue in self._incoming.held.items() if queue]
 
     def step(self, channel: Channel) -> Message:
         """Let the oldest held message of one channel in, and return it."""
-        message = self._held[channel].popleft()
-        self._arrived.append(message)
-        self._wakeup.set()
-        return message
+        return self._incoming.step(channel)
 
     def step_all(self) -> None:
         """Let everything held in, channel by channel."""
-        for channel in CHANNELS:
-            while self._held[channel]:
-                self.step(channel)
+        self._incoming.step_all()
 
     def cut(self) -> None:
         """Break the link at both ends; what is held is lost."""
-        assert self._peer is not None, "memory_pair joins the two ends"
-        for end in (self, self._peer):
-            for queue in end._held.values():
+        for way in (self._incoming, self._outgoing):
+            for queue in way.held.values():
                 queue.clear()
-            end._end(TransportLost("the link was cut"))
-
-    def _end(self, error: TransportError) -> None:
-        self._ended = self._ended or error
-        self._wakeup.set()
+            way.end(TransportLost("the link was cut"))
 
 
 def memory_pair() -> tuple[MemoryTransport, MemoryTransport]:
     """Return two joined ends; delivery is immediate until ``hold`` is called on an end."""
-    a, b = MemoryTransport(), MemoryTransport()
-    a._peer, b._peer = b, a
-    return a, b
+    there, back = _Way(), _Way()
+    return MemoryTransport(back, there), MemoryTransport(there, back)

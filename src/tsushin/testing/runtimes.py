@@ -1,0 +1,118 @@
+"""A ``Runtime`` without threads, loops and clocks: a test says when anything runs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass, field
+
+from tsushin.errors import RemoteProtocolError
+from tsushin.protocol.messages import JsonObject, Message
+
+Done = Callable[[BaseException | None], None]
+
+
+@dataclass
+class Clock:
+    """Time that passes only when told to.
+
+    Attributes:
+        now: seconds since 1970, UTC.
+    """
+
+    now: float = 1_764_000_000.0
+
+    def __call__(self) -> float:
+        """Return the time, as ``time.time`` does."""
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+@dataclass
+class Gate:
+    """Something an ``async`` handler under test can await until the test opens it."""
+
+    is_open: bool = False
+
+    def open(self) -> None:
+        """Let everybody through from now on."""
+        self.is_open = True
+
+    def __await__(self) -> Generator[None, None, None]:
+        while not self.is_open:
+            yield
+
+
+@dataclass
+class StepRuntime:
+    """Runs handlers where they are called, and keeps everything else until it is stepped.
+
+    Attributes:
+        reports: what handlers raised, with the place, in order.
+        faults: what the peer did wrong, in order.
+        header: what ``parent`` returns: the header of the message being handled, or ``{}``.
+    """
+
+    reports: list[tuple[BaseException, str]] = field(default_factory=list)
+    faults: list[RemoteProtocolError] = field(default_factory=list)
+    header: JsonObject = field(default_factory=dict)
+    _due: deque[Callable[[], None]] = field(default_factory=deque)
+    _running: list[tuple[Generator[object, None, object], Done]] = field(default_factory=list)
+
+    def run(self, handler: Callable[[], object]) -> object:
+        """See ``Runtime.run``."""
+        return handler()
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """See ``Runtime.soon``: when stepped."""
+        self._due.append(callback)
+
+    def spawn(self, awaitable: Awaitable[object], done: Done) -> None:
+        """See ``Runtime.spawn``: resumed when stepped. It may await ``Gate`` and other coroutines."""
+        self._running.append((_generator(awaitable), done))
+
+    def report(self, error: BaseException, about: str, message: Message | None) -> None:
+        """See ``Runtime.report``."""
+        del message
+        self.reports.append((error, about))
+
+    def fault(self, error: RemoteProtocolError) -> None:
+        """See ``Runtime.fault``."""
+        self.faults.append(error)
+
+    def parent(self) -> JsonObject:
+        """See ``Runtime.parent``."""
+        return self.header
+
+    def is_due(self) -> bool:
+        """Say whether a callback waits for its step."""
+        return bool(self._due)
+
+    def step(self) -> None:
+        """Run the oldest callback that ``soon`` was given."""
+        self._due.popleft()()
+
+    def resume(self) -> bool:
+        """Let each ``async`` handler go on until its next wait; True if one of them finished."""
+        running, self._running = self._running, []
+        finished = [self._resume(generator, done) for generator, done in running]
+        return any(finished)
+
+    def _resume(self, generator: Generator[object, None, object], done: Done) -> bool:
+        try:
+            next(generator)
+        except StopIteration:
+            done(None)
+        except (Exception, SystemExit) as error:  # as every runtime: told to the manager
+            done(error)
+        else:
+            self._running.append((generator, done))
+            return False
+        return True
+
+
+def _generator(awaitable: Awaitable[object]) -> Generator[object, None, object]:
+    return (yield from awaitable.__await__())
