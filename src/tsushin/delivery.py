@@ -52,7 +52,7 @@ class Delivery:
     def put(self, message: Message) -> None:
         """Deliver ``message``. Call on the handler thread."""
         with self._lock:
-            if self._settle_expected(message):
+            if self._ended is not None or self._settle_expected(message):
                 return
             at_once = None if self._busy or len(self._inbox) else self._on_msg
             if at_once is None:
@@ -66,11 +66,16 @@ class Delivery:
         """Deliver the close, or the loss as a message of its shape. Call on the handler thread."""
         with self._lock:
             self._close = message
-        self.end(ended)
+        self._end_waits(ended)
         self._pump()
 
     def end(self, ended: TsushinError) -> None:
-        """Nothing arrives any more: end every wait with ``ended``."""
+        """Closed here: nothing is delivered any more, and every wait ends with ``ended``."""
+        with self._lock:
+            self._inbox.clear()
+        self._end_waits(ended)
+
+    def _end_waits(self, ended: TsushinError) -> None:
         with self._lock:
             self._ended = ended
             waiting, self._expected = self._expected, deque()
@@ -108,7 +113,8 @@ class Delivery:
 
     def _settle_expected(self, message: Message) -> bool:
         while self._expected:
-            if self._expected.popleft().settle(to_classic(message)):
+            expected = self._expected.popleft()
+            if expected.is_waiting() and expected.settle(to_classic(message)):
                 return True
         return False
 

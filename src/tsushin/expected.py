@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from time import monotonic
 from typing import Generic, TypeVar
 
@@ -18,7 +18,7 @@ class Expected(Generic[T]):
 
     ``await expected`` inside a loop, ``expected.result(timeout)`` elsewhere. Both raise the builtin
     ``TimeoutError`` when time is up, counted from the making, and whatever ended the wait otherwise
-    (``CommClosed``, ``KernelGone``, …).
+    (``CommClosed``, ``KernelGone``, …). When time is up nothing is taken any more, awaited or not.
 
     Args:
         about: what is waited for, for the error: "comm_open on target 'x'".
@@ -32,28 +32,24 @@ class Expected(Generic[T]):
         self._future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
     def is_waiting(self) -> bool:
-        """Say whether a value could still be used."""
-        return not self._future.done()
+        """Say whether a value could still be used: none came, and there is time left."""
+        return not self._future.done() and self._remaining() > 0
 
     def settle(self, value: T) -> bool:
         """Give the value; False when nobody waits any more (then the value is still the caller's)."""
-        if not self._future.set_running_or_notify_cancel():
+        if not self._claim():
             return False
         self._future.set_result(value)
         return True
 
     def fail(self, error: BaseException) -> None:
         """End the wait with ``error``; nothing happens when it has ended."""
-        if not self._future.done():
+        if self._claim():
             self._future.set_exception(error)
 
     def cancel(self) -> None:
         """End the wait without a value; what arrives later goes to the next in line."""
         self._future.cancel()
-
-    def on_settled(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` when the wait has ended, however."""
-        self._future.add_done_callback(lambda _: callback())
 
     def result(self, timeout: float | None = None) -> T:
         """Wait, blocking this thread, at most ``timeout`` seconds (None: as given at the making).
@@ -61,11 +57,13 @@ class Expected(Generic[T]):
         Raises:
             TimeoutError: time is up; the wait is over and what comes later goes to others.
         """
+        if timeout is not None:
+            self._until = max(self._until, monotonic() + timeout)
         remaining = self._remaining() if timeout is None else timeout
         try:
             return self._future.result(remaining)
         except TimeoutError:
-            raise self._timed_out() from None
+            return self._at_the_end(self.timeout_s if timeout is None else timeout)
 
     def __await__(self) -> Generator[object, None, T]:
         return self._wait().__await__()
@@ -75,14 +73,20 @@ class Expected(Generic[T]):
             async with asyncio.timeout(self._remaining()):
                 return await asyncio.wrap_future(self._future)
         except TimeoutError:
-            raise self._timed_out() from None
+            return self._at_the_end(self.timeout_s)
 
     def _remaining(self) -> float:
         return max(0.0, self._until - monotonic())
 
-    def _timed_out(self) -> TimeoutError:
-        self.cancel()
-        return TimeoutError(f"{self.about}: not within {self.timeout_s:g} s")
+    def _at_the_end(self, waited_s: float) -> T:
+        """Return what came in the last moment; otherwise time is up."""
+        if not self._future.cancel():
+            return self._future.result()
+        raise TimeoutError(f"{self.about}: not within {waited_s:g} s") from None
+
+    def _claim(self) -> bool:
+        """Take the right to end the wait; False where it has ended. One thread at a time may ask."""
+        return not self._future.done() and self._future.set_running_or_notify_cancel()
 
     def __repr__(self) -> str:
         return f"<Expected {self.about}: {'waiting' if self.is_waiting() else 'settled'}>"

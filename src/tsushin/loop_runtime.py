@@ -20,7 +20,9 @@ class LoopRuntime:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._tasks: set[asyncio.Task[object]] = set()  # a loop holds its tasks weakly
+        self._tasks: set[asyncio.Task[BaseException | None]] = (
+            set()
+        )  # a loop holds its tasks weakly
 
     def run(self, handler: Callable[[], object]) -> object:
         """See ``Runtime.run``."""
@@ -36,12 +38,16 @@ class LoopRuntime:
     ) -> None:
         """See ``Runtime.spawn``. A cancelled handler counts as finished."""
 
-        async def run() -> object:
-            return await awaitable
+        async def run() -> BaseException | None:
+            try:
+                await awaitable
+            except (Exception, SystemExit) as error:  # SystemExit out of a task would end the loop
+                return error
+            return None
 
-        def finished(task: asyncio.Task[object]) -> None:
+        def finished(task: asyncio.Task[BaseException | None]) -> None:
             self._tasks.discard(task)
-            done(None if task.cancelled() else task.exception())
+            done(None if task.cancelled() else task.exception() or task.result())
 
         task = self._loop.create_task(run())
         self._tasks.add(task)

@@ -15,8 +15,14 @@ from tsushin.protocol.messages import Message
 
 
 def kept_bytes(message: Message) -> int:
-    """Return what keeping ``message`` costs: its content as JSON plus its buffers, in bytes."""
-    return len(msgspec.json.encode(message.content)) + sum(b.nbytes for b in message.buffers)
+    """Return what keeping ``message`` costs: its content as JSON, binary in it, its buffers; in bytes."""
+    sizes = [buffer.nbytes for buffer in message.buffers]
+
+    # Arrays restored into the data; memory views there are counted as the base64 msgspec makes of them.
+    def count(value: object) -> None:
+        sizes.append(memoryview(value).nbytes)  # type: ignore[arg-type]  # only arrays come here
+
+    return len(msgspec.json.encode(message.content, enc_hook=count)) + sum(sizes)
 
 
 class Inbox:
@@ -59,6 +65,11 @@ class Inbox:
         message, size = self._items.popleft()
         self.nbytes -= size
         return message
+
+    def clear(self) -> None:
+        """Forget everything; ``dropped`` does not count it."""
+        self._items.clear()
+        self.nbytes = 0
 
     def _is_over(self) -> bool:
         limits = self._limits
