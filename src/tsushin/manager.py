@@ -8,6 +8,8 @@ Objects of other classes may live in ``comms`` beside ours, if they have ``comm_
 
 Any thread may register, open, send and close. ``receive`` and ``lose`` are called on the handler thread.
 
+One piece, because every part of it works on the same registry under the same lock.
+
 Spec: Jupyter messaging, "Custom Messages".
 """
 
@@ -20,12 +22,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar, cast, overload
 from uuid import uuid4
 
 from tsushin.comm import Buffers, Comm, Data
-from tsushin.errors import CommClosed, RemoteProtocolError, TsushinError, quote
+from tsushin.errors import (
+    CommClosed,
+    DuplicateComm,
+    RemoteProtocolError,
+    TransportError,
+    TsushinError,
+    UnknownTarget,
+    quote,
+)
 from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
 from tsushin.protocol.buffers import Encoded, restore_data
 from tsushin.protocol.events import (
@@ -139,6 +150,8 @@ class CommManager:
         Returns:
             The function. If it raises, the comm is closed with the error as reason.
         """
+        if not isinstance(target_name, str):  # @register_target without its name
+            raise TypeError(f"register_target: expected a name, got {quote(target_name)}")
         if f is None:
             return lambda function: self.register_target(target_name, function)
         target = cast("Target", pkgutil.resolve_name(f)) if isinstance(f, str) else f
@@ -205,6 +218,7 @@ class CommManager:
             DuplicateComm: the id is open here, or was.
         """
         with self._lock:
+            self._check_free(comm)
             if isinstance(comm, Comm):
                 self._router.adopt(comm._record)
             self.comms[comm.comm_id] = comm
@@ -214,24 +228,32 @@ class CommManager:
         """Drop a comm without telling the peer; return it. ``comm.close()`` is what users want.
 
         Raises:
-            KeyError: it is not registered.
+            KeyError: it is not registered; another comm may be, under its id.
         """
+        comm_id: str = comm.comm_id
         with self._lock:
-            dropped = self.comms.pop(comm.comm_id)
+            if self.comms.get(comm_id) is not comm:
+                raise KeyError(comm_id)
+            dropped = self.comms.pop(comm_id)
             if isinstance(dropped, Comm):
                 self._router.forget(dropped._record)
+                self._end(dropped)
+            else:
+                self._router.remember_closed(comm_id)
         return dropped
 
     def comm_info(self, target_name: str | None = None) -> JsonObject:
         """Return the content of a ``comm_info_reply`` about every open comm here."""
         open_now = dict(self.comms)  # one step, so that other threads cannot change it under us
-        return comm_info_content({i: c.target_name for i, c in open_now.items()}, target_name)
+        targets = {i: getattr(c, "target_name", "") for i, c in open_now.items()}
+        return comm_info_content(targets, target_name)
 
     # ------------------------------------------------------------------ for Comm (CommOwner)
 
     def open_comm(self, comm: Comm, encoded: Encoded) -> None:
         """Register ``comm`` and send its ``comm_open``; where it cannot leave, nothing is open."""
         with self._lock:
+            self._check_free(comm)
             self._router.send_open(
                 comm._record,
                 self._outgoing(encoded),
@@ -254,6 +276,8 @@ class CommManager:
     def close_comm(self, comm: Comm, encoded: Encoded) -> None:
         """Send the ``comm_close`` and unregister ``comm``, whatever becomes of the message."""
         with self._lock:
+            if comm.closed:  # by another thread, since it was asked
+                return
             self._router.send_close(comm._record, self._outgoing(encoded), self._clock())
             self.comms.pop(comm.comm_id, None)
             self._end(comm)
@@ -285,6 +309,8 @@ class CommManager:
         for event in events:
             if isinstance(event, Lost):
                 self._lose_comm(event, error)
+        for comm in list(self.comms.values()):
+            self._hand_on(comm, self._loss_message(Lost(comm.comm_id, reason)))
         for waiting in expected:
             waiting.fail(error or TsushinError(reason))
 
@@ -292,7 +318,9 @@ class CommManager:
         """Close every comm made here by us, telling the peer why. For a host that shuts down."""
         for comm in list(self.comms.values()):
             if isinstance(comm, Comm):
-                comm.close(metadata={"reason": reason})
+                # The link may be gone already; the comm is closed here all the same.
+                with suppress(TransportError):
+                    comm.close(metadata={"reason": reason})
 
     # ------------------------------------------------------------------ inside
 
@@ -353,7 +381,8 @@ class CommManager:
         with self._lock:
             queue = self._expected.get(comm.target_name)
             while queue:
-                if queue.popleft().settle(comm):
+                expected = queue.popleft()
+                if expected.is_waiting() and expected.settle(comm):
                     return True
         return False
 
@@ -365,8 +394,8 @@ class CommManager:
                 self._refuse(event, _handler_raised(error))
                 self.runtime.report(error, f"target of {comm}", message)
 
-        if target is None or classic is None:  # unregistered by another thread just now
-            self._refuse(event, {"code": "unknown_target", "message": "the target is gone"})
+        if target is None or classic is None:  # unregistered, or no longer waited for, just now
+            self._leave_or_refuse(event, comm)
             return
         try:
             result = self.runtime.run(lambda: target(comm, classic))
@@ -376,8 +405,15 @@ class CommManager:
         if inspect.isawaitable(result):
             self.runtime.spawn(result, done)
 
+    def _leave_or_refuse(self, event: Opened, comm: Comm) -> None:
+        if self._router.on_unknown == "ignore":  # DESIGN 5: an attached frontend never closes it
+            self.unknown += 1
+            self.unregister_comm(comm)
+        else:
+            self._refuse(event, {"code": UnknownTarget.code, "message": "the target is gone"})
+
     def _refuse(self, event: Opened, reason: CloseReason) -> None:
-        with self._lock:
+        with self._lock, suppress(TransportError):  # with the link the peer's comm is gone too
             self._router.refuse(event, reason, self._clock())
             comm = self.comms.pop(event.comm_id, None)
             if isinstance(comm, Comm):
@@ -394,7 +430,7 @@ class CommManager:
         comm = self.comms.pop(event.comm_id, None)
         message = self._restored(event.message) or event.message
         if isinstance(comm, Comm):
-            data = message.content["data"]
+            data = comm_content(message)["data"]
             error = CommClosed(f"{comm} was closed by the peer", closed_by="there", data=data)
             comm._delivery.close(message, error)
 
@@ -432,7 +468,9 @@ class CommManager:
 
     def _answer_fault(self, error: RemoteProtocolError) -> None:
         if error.reply is not None:
-            self._send(error.reply)
+            # Without a link nobody reads the answer; its driver calls lose.
+            with suppress(TransportError):
+                self._send(error.reply)
         self.runtime.fault(error)
 
     def _restored(self, message: Message) -> Message | None:
@@ -455,17 +493,28 @@ class CommManager:
             about = f"comm_open {quote(comm_id)}: expected a new id, this comm is open"
             self.runtime.fault(RemoteProtocolError(about))
             return True
-        classic = to_classic(message)
+        self._hand_on(comm, message)
+        return True
+
+    def _hand_on(self, comm: AnyComm, message: Message) -> None:
+        """Call a foreign comm's handler; a close takes it out of the registry first."""
         handler = comm.handle_msg
         if message.msg_type == "comm_close":
             self.comms.pop(comm.comm_id, None)
-            comm._closed = True  # as the comm package's manager does, or it closes once more when freed
+            self._router.remember_closed(comm.comm_id)
+            if hasattr(comm, "_closed"):
+                comm._closed = True  # as comm's own manager does, or it closes once more when freed
             handler = comm.handle_close
         try:
-            handler(classic)
+            handler(to_classic(message))
         except (Exception, SystemExit) as error:  # a handler never ends its host
             self.runtime.report(error, f"{message.msg_type} of {comm!r}", message)
-        return True
+
+    def _check_free(self, comm: AnyComm) -> None:
+        """Raise DuplicateComm where another comm, perhaps of another package, has this id."""
+        if self.comms.get(comm.comm_id, comm) is not comm:
+            about = f"comm {quote(comm.comm_id)}: expected a new id, this one is open"
+            raise DuplicateComm(about, comm_id=comm.comm_id)
 
 
 def _handler_raised(error: BaseException) -> CloseReason:

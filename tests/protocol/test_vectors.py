@@ -1,4 +1,4 @@
-"""The vectors above the wire: ``spec/vectors/comm`` against the router, ``spec/vectors/buffers`` against the data."""
+"""The vectors above the wire: ``comm/`` against the router, ``buffers/`` against encoding and restoring."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def as_json(message):
     return written
 
 
-def event_as_json(event):
+def event_as_json(event):  # noqa: PLR0911 (one answer for each kind)
     match event:
         case Opened(comm_id=i, target_name=t, target_module=None):
             return {"type": "opened", "comm_id": i, "target_name": t}
@@ -190,7 +190,7 @@ def test_a_valid_scenario_has_no_fault_and_no_error(vector):
 # ------------------------------------------------------------------ data
 
 
-def given_value(value):
+def given_value(value):  # noqa: PLR0911 (one answer for each notation)
     """Return the value that the file means, with binary and with what JSON cannot write."""
     if isinstance(value, list):
         return [given_value(item) for item in value]

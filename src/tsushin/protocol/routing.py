@@ -302,6 +302,12 @@ class Router:
             del self._live[record.comm_id]
         record.state, record.closed_by = State.CLOSED, "here"
 
+    def remember_closed(self, comm_id: str) -> None:
+        """Remember the id of a comm that was never ours and is closed: what arrives for it is late."""
+        self._closed[CommId(comm_id)] = None
+        if len(self._closed) > self._limits.max_closed_ids:
+            del self._closed[next(iter(self._closed))]
+
     def lose(self, reason: str) -> None:
         """The kernel or the link is gone: every open comm is lost. Call ``next_event`` next."""
         for record in list(self._live.values()):
@@ -327,9 +333,7 @@ class Router:
     def _finish(self, record: CommRecord, closed_by: ClosedBy, data: JsonObject | None) -> None:
         record.state, record.closed_by, record.close_data = State.CLOSED, closed_by, data
         self._live.pop(record.comm_id, None)
-        self._closed[record.comm_id] = None
-        if len(self._closed) > self._limits.max_closed_ids:
-            del self._closed[next(iter(self._closed))]
+        self.remember_closed(record.comm_id)
 
     def _refusal(
         self, comm_id: CommId, message: Message, error: CloseReason, now: float

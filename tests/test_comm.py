@@ -1,0 +1,276 @@
+"""One end of a comm, as users hold it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tsushin.comm import Comm
+from tsushin.errors import CommClosed, CommNotOpen, DuplicateComm, NoHost
+from tsushin.testing import comm_pair
+
+
+@pytest.fixture
+def pair():
+    return comm_pair()
+
+
+@pytest.fixture
+def manager(pair):
+    return pair.kernel.comm_manager
+
+
+@pytest.fixture
+def joined(pair, manager):
+    """Both ends of an open comm."""
+    expected = pair.frontend.comm_manager.expect_open("t")
+    here = Comm("t", manager=manager)
+    pair.run()
+    return here, expected.result(0)
+
+
+def test_making_one_opens_it(pair, manager):
+    comm = Comm("t", {"a": 1}, {"m": 2}, [b"x"], "c1", target_module="my/module", manager=manager)
+    [sent] = pair.sent
+    content = {key: value for key, value in sent.content.items() if key != "data"}
+    assert content == {"comm_id": "c1", "target_name": "t", "target_module": "my/module"}
+    assert (bytes(sent.content["data"]), sent.metadata, bytes(sent.buffers[0])) == (
+        b'{"a":1}',
+        {"m": 2},
+        b"x",
+    )
+    assert (comm.comm_id, comm.target_name, comm.primary, comm.closed) == ("c1", "t", True, False)
+
+
+def test_an_id_is_made_where_none_is_given(manager):
+    ids = {Comm("t", manager=manager).comm_id for _ in range(10)}
+    assert len(ids) == 10
+    assert all(len(comm_id) == 32 for comm_id in ids)
+
+
+def test_without_a_host_there_is_no_comm(monkeypatch):
+    monkeypatch.setattr("tsushin.host._finders", [])
+    with pytest.raises(NoHost):
+        Comm("t")
+
+
+def test_a_secondary_one_sends_nothing_and_is_not_open(pair, manager):
+    comm = Comm("t", primary=False, manager=manager)
+    with pytest.raises(CommNotOpen):
+        comm.send({})
+    assert (pair.sent, comm.closed) == ([], False)
+
+
+def test_a_secondary_one_can_be_opened_once(pair, manager):
+    comm = Comm("t", primary=False, manager=manager)
+    comm.open({"a": 1})
+    with pytest.raises(DuplicateComm):
+        comm.open()
+    assert [m.msg_type for m in pair.sent] == ["comm_open"]
+
+
+def test_a_closed_one_is_not_opened_again(pair, manager):
+    comm = Comm("t", manager=manager)
+    comm.close()
+    with pytest.raises(CommClosed):
+        comm.open()
+    assert [m.msg_type for m in pair.sent] == ["comm_open", "comm_close"]
+
+
+@pytest.mark.parametrize("call", ["open", "send", "close"])
+def test_what_json_cannot_carry_is_refused_and_nothing_is_sent(pair, manager, call):
+    comm = Comm("t", primary=call != "open", manager=manager)
+    before = len(pair.sent)
+    with pytest.raises(TypeError, match=r"data\.a\[1\]"):
+        getattr(comm, call)({"a": [0, {1}]})
+    assert (len(pair.sent), comm.closed) == (before, False)
+
+
+def test_a_comm_that_cannot_open_is_in_no_registry(manager):
+    with pytest.raises(TypeError):
+        Comm("t", {"a": object()}, manager=manager)
+    assert manager.comms == {}
+
+
+def test_close_twice_is_a_no_op(pair, joined):
+    here, _ = joined
+    here.close()
+    here.close()
+    assert [m.msg_type for m in pair.sent] == ["comm_open", "comm_close"]
+
+
+def test_close_after_the_peers_close_is_a_no_op(pair, joined):
+    here, there = joined
+    there.close()
+    pair.run()
+    here.close()
+    assert [m.msg_type for m in pair.sent] == ["comm_open", "comm_close"]
+
+
+def test_send_after_ones_own_close_raises_and_sends_nothing(pair, joined):
+    here, _ = joined
+    here.close({"mine": 1})
+    with pytest.raises(CommClosed) as caught:
+        here.send({})
+    assert (caught.value.closed_by, caught.value.data, len(pair.sent)) == ("here", {}, 2)
+
+
+def test_send_after_the_peers_close_raises_with_its_data(pair, joined):
+    here, there = joined
+    there.close({"why": "done", "b": b"x"})
+    pair.run()
+    with pytest.raises(CommClosed) as caught:
+        here.send({})
+    assert (caught.value.closed_by, caught.value.data["why"]) == ("there", "done")
+    assert bytes(caught.value.data["b"]) == b"x"
+
+
+def test_who_closed_is_told_at_both_ends(pair, joined):
+    here, there = joined
+    here.close()
+    pair.run()
+    assert (here.closed_by, there.closed_by) == ("here", "there")
+
+
+def test_on_close_is_not_called_for_ones_own_close(pair, joined):
+    here, _ = joined
+    here.on_close(lambda msg: pytest.fail("own close"))
+    here.close()
+    pair.run()
+
+
+def test_on_close_gets_the_whole_message_once(pair, joined):
+    here, there = joined
+    closed = []
+    here.on_close(closed.append)
+    there.close({"why": 1})
+    pair.run()
+    here.close()
+    pair.run()
+    assert [(m["msg_type"], m["content"]["data"]) for m in closed] == [("comm_close", {"why": 1})]
+
+
+def test_decorators_return_the_function(joined):
+    here, _ = joined
+
+    @here.on_msg
+    def on_msg(msg):
+        pass
+
+    @here.on_close
+    def on_close(msg):
+        pass
+
+    assert callable(on_msg)
+    assert callable(on_close)
+    assert here.on_msg(None) is None
+
+
+def test_a_handler_that_raises_leaves_the_comm_open(pair, joined):
+    here, there = joined
+
+    @here.on_msg
+    def handler(msg):
+        raise ValueError("mine")
+
+    there.send({})
+    pair.run()
+    [(error, about)] = pair.kernel.runtime.reports
+    assert (str(error), about) == ("mine", f"on_msg of comm {here.comm_id[:8]} on target 't'")
+    assert not here.closed
+
+
+def test_a_message_before_on_msg_is_kept(pair, joined):
+    here, there = joined
+    there.send({"n": 1})
+    pair.run()
+    seen = []
+    here.on_msg(seen.append)
+    assert seen == []
+    pair.run()
+    assert [m["content"]["data"] for m in seen] == [{"n": 1}]
+
+
+def test_messages_sent_in_the_open_handler_come_after_the_open(pair, manager):
+    pair.frontend.comm_manager.register_target("t", lambda comm, msg: comm.send({"hello": 1}))
+    comm = Comm("t", manager=manager)
+    pair.run()
+    assert comm.expect_msg().result(0)["content"]["data"] == {"hello": 1}
+
+
+def test_expect_msg_made_before_the_answer(pair, joined):
+    here, there = joined
+    answer = here.expect_msg()
+    assert answer.is_waiting()
+    there.send({"n": 1})
+    pair.run()
+    assert answer.result(0)["content"]["data"] == {"n": 1}
+
+
+def test_expect_msg_says_what_it_waits_for(joined):
+    here, _ = joined
+    with pytest.raises(
+        TimeoutError, match=r"^comm_msg on comm \w{8} on target 't': not within 0 s"
+    ):
+        here.expect_msg(timeout=0).result()
+
+
+def test_a_close_ends_expect_msg_at_both_ends(pair, joined):
+    waits = [comm.expect_msg() for comm in joined]
+    joined[0].close({"why": 1})
+    pair.run()
+    for wait in waits:
+        with pytest.raises(CommClosed):
+            wait.result(0)
+
+
+def test_a_bytearray_changed_after_send_arrives_as_it_was_sent(pair, joined):
+    here, there = joined
+    large = bytearray(5_000_000)
+    here.send({"in data": large}, buffers=[large])
+    large[:] = b"\xff" * len(large)
+    pair.run()
+    got = there.expect_msg().result(0)
+    assert bytes(got["content"]["data"]["in data"]) == bytes(got["buffers"][0]) == bytes(5_000_000)
+
+
+def test_without_copy_the_caller_promises_to_leave_it_alone(pair, joined):
+    here, there = joined
+    value = bytearray(b"old")
+    here.send(buffers=[value], copy=False)
+    value[:] = b"new"
+    pair.run()
+    assert bytes(there.expect_msg().result(0)["buffers"][0]) == b"new"
+
+
+def test_received_buffers_are_read_only(pair, joined):
+    here, there = joined
+    here.send(buffers=[bytearray(b"x")])
+    pair.run()
+    assert there.expect_msg().result(0)["buffers"][0].readonly
+
+
+async def test_async_with_closes_at_the_end(pair, manager):
+    async with Comm("t", manager=manager) as comm:
+        assert not comm.closed
+    assert comm.closed_by == "here"
+
+
+async def test_async_with_closes_when_the_body_raises(manager):
+    with pytest.raises(KeyError):
+        async with Comm("t", manager=manager) as comm:
+            raise KeyError
+    assert comm.closed
+
+
+def test_nothing_is_sent_when_one_is_collected(pair, manager):
+    comm = Comm("t", manager=manager)
+    manager.comms.clear()
+    del comm
+    assert [m.msg_type for m in pair.sent] == ["comm_open"]
+
+
+def test_a_comm_says_what_it_is(pair, manager):
+    comm = Comm("t", comm_id="c1", manager=manager)
+    assert repr(comm) == "<Comm 't' c1 open>"
+    comm.close()
+    assert repr(comm) == "<Comm 't' c1 closed by here>"
