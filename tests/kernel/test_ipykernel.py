@@ -299,8 +299,11 @@ import threading
 stay = [Comm("stay") for _ in range(300)]
 stop = threading.Event()
 def churn():
-    while not stop.wait(0.0005):  # slower than the client reads, or messages would be lost
-        Comm("churn").close()
+    while not stop.wait(0.0005):
+        for _ in range(20):  # in the registry only: nothing is sent that the client would have to read
+            comm = Comm("churn", primary=False)
+            manager.register_comm(comm)
+            manager.unregister_comm(comm)
 thread = threading.Thread(target=churn)
 thread.start()
 """)
