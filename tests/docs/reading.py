@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import takewhile
 
 from docs.blocks import OUTPUTS, Block
 from docs.notebook import Kernel, Page
@@ -67,5 +68,7 @@ class Reading:
 
 
 def _begins_program(block: Block) -> bool:
-    """Say whether the reader starts a new file here: the block begins with an import."""
-    return block.text.startswith(("import ", "from "))
+    """Say whether the reader starts a new file here: the block begins by importing, tsushin included."""
+    lines = block.text.splitlines()
+    head = list(takewhile(lambda line: line.startswith(("import ", "from ")) or not line, lines))
+    return any(line.split()[1:2] == ["tsushin"] for line in head)
