@@ -187,18 +187,19 @@ def test_a_path_reads_as_people_write_it():
     assert name(("points", 3, "t")) == "data.points[3].t"
 
 
+TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**64 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(codec="utf-8")),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner),
-    max_leaves=20,
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=10,
 )
 
 
-@given(st.dictionaries(st.text(st.characters(codec="utf-8")), JSON))
+@given(st.dictionaries(TEXT, JSON, max_size=4))
 def test_any_json_is_sent_as_it_is(data):
     assert sent(data) == data
 

@@ -204,6 +204,13 @@ def test_a_foreign_comm_that_closed_is_remembered_as_closed():
     assert isinstance(only_event(made), Late)
 
 
+def test_an_id_too_long_to_be_opened_is_not_remembered_either():
+    made = router(limits=Limits(max_comm_id_chars=3))
+    made.receive(opening("long", "nobody"), NOW)
+    made.receive(message("comm_close", "very long"), NOW)
+    assert made._closed == {}
+
+
 def test_a_refused_open_leaves_a_remembered_id():
     made = router()
     made.receive(opening(), NOW)

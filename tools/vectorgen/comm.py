@@ -409,7 +409,7 @@ def invalid_opens() -> None:
                 events=[fault("unknown_target", target_name="nobody")],
                 sends=[refusal(role, "unknown_target")],
             ),
-            unknown("comm_msg"),
+            late("comm_msg"),
             receive_open("c2"),
             role=role,
             open_comms={"c2": "t"},
@@ -445,6 +445,7 @@ def invalid_opens() -> None:
                 ],
                 sends=[refusal(role, "limit_exceeded", comm_id="c2")],
             ),
+            late("comm_msg", "c2"),
             received("c1"),
             role=role,
             limits={"max_open_comms": 1},
@@ -616,6 +617,17 @@ def invalid_calls() -> None:
             receive_open(),
             receive_close(),
             {**fails(verb, "duplicate_comm", comm_id="c1"), "new": True},
+            late("comm_msg"),
+            role="attached",
+        )
+        scenario(
+            "invalid",
+            f"{verb}-after-unknown-close",
+            "The close of somebody else's comm is remembered: a comm_info_reply that was on its way when it "
+            "closed does not bring it back.",
+            unknown("comm_msg"),
+            unknown("comm_close"),
+            fails(verb, "duplicate_comm", comm_id="c1"),
             late("comm_msg"),
             role="attached",
         )

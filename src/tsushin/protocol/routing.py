@@ -12,7 +12,9 @@ A driver does, for each message and each call::
     for message in router.messages_to_send():
         transport.send(message)
 
-Closed ids are remembered (bounded), so that what crossed a close on its way is ``Late`` and not an error.
+Closed ids are remembered (bounded), so that what crossed a close on its way is ``Late`` and not an error:
+comms closed here or there, opens that were refused, and other ends' comms whose close was seen, so that a
+stale ``comm_info_reply`` does not bring them back.
 A remembered id is never opened again. An open for it, or above a limit, is a fault that is answered by
 ``comm_close`` where the end answers unknown opens, because no good comm can be hurt by that. An open for a
 *live* id is a fault without an answer: a ``comm_close`` would close the good comm.
@@ -231,6 +233,8 @@ class Router:
             case LateOutcome.LATE:
                 self._events.append(Late(comm_id, message))
             case _:  # never opened here: somebody else's comm, or one of an earlier life
+                if given is Input.RECV_CLOSE:
+                    self.remember_closed(comm_id)  # STYLE 3: an adoption may be under way
                 self._events.append(Unknown(comm_id, message))
 
     def _state(self, comm_id: CommId) -> State:
@@ -303,7 +307,9 @@ class Router:
         record.state, record.closed_by = State.CLOSED, "here"
 
     def remember_closed(self, comm_id: str) -> None:
-        """Remember the id of a comm that was never ours and is closed: what arrives for it is late."""
+        """Remember the id of a comm that is closed, ours or not: what arrives for it is late."""
+        if len(comm_id) > self._limits.max_comm_id_chars:
+            return
         self._closed[CommId(comm_id)] = None
         if len(self._closed) > self._limits.max_closed_ids:
             del self._closed[next(iter(self._closed))]
@@ -340,6 +346,7 @@ class Router:
     ) -> Message | None:
         if self.on_unknown == "ignore":
             return None
+        self.remember_closed(comm_id)
         return self._close_message(comm_id, message, error, now)
 
     def _close_message(

@@ -10,7 +10,9 @@
  *     for (const event of router.events()) …       // see events.ts for what each one asks
  *     for (const message of router.messagesToSend()) transport.send(message);
  *
- * Closed ids are remembered (bounded), so that what crossed a close on its way is late and not an error.
+ * Closed ids are remembered (bounded), so that what crossed a close on its way is late and not an error:
+ * comms closed here or there, opens that were refused, and other ends' comms whose close was seen, so that a
+ * stale `comm_info_reply` does not bring them back.
  * A remembered id is never opened again. An open for it, or above a limit, is a fault that is answered by
  * `comm_close` where the end answers unknown opens, because no good comm can be hurt by that. An open for
  * a *live* id is a fault without an answer: a `comm_close` would close the good comm.
@@ -216,7 +218,8 @@ export class Router {
     } else if (outcome === "late") {
       this.#events.push({ type: "late", comm_id, message });
     } else {
-      // Never opened here: somebody else's comm, or one of an earlier life.
+      // Never opened here: somebody else's comm, or one of an earlier life. An adoption may be under way.
+      if (given === "RECV_CLOSE") this.rememberClosed(comm_id);
       this.#events.push({ type: "unknown", comm_id, message });
     }
   }
@@ -291,6 +294,17 @@ export class Router {
     record.closed_by = "here";
   }
 
+  /** Remember the id of a comm that is closed, ours or not: what arrives for it is late. */
+  rememberClosed(comm_id: string): void {
+    if (Array.from(comm_id).length > this.#limits.max_comm_id_chars) return;
+    this.#closed.add(comm_id);
+    if (this.#closed.size <= this.#limits.max_closed_ids) return;
+    for (const oldest of this.#closed) {
+      this.#closed.delete(oldest);
+      return;
+    }
+  }
+
   /** The kernel or the link is gone: every open comm is lost. Call `events` next. */
   lose(reason: string): void {
     for (const record of [...this.#live.values()]) {
@@ -321,16 +335,12 @@ export class Router {
     record.closed_by = closed_by;
     record.close_data = data;
     this.#live.delete(record.comm_id);
-    this.#closed.add(record.comm_id);
-    if (this.#closed.size <= this.#limits.max_closed_ids) return;
-    for (const oldest of this.#closed) {
-      this.#closed.delete(oldest);
-      return;
-    }
+    this.rememberClosed(record.comm_id);
   }
 
   #refusal(comm_id: string, message: Message, reason: CloseReason, now_ms: number): Message | null {
     if (this.#options.on_unknown === "ignore") return null;
+    this.rememberClosed(comm_id);
     return this.#closeMessage(comm_id, message, reason, now_ms);
   }
 
