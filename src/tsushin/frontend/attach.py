@@ -26,6 +26,7 @@ class FileKernel:
     """
 
     is_ours = False
+    can_restart = False  # only who started it can
 
     def __init__(
         self, connection_file: str | os.PathLike[str], *, limits: Limits, timeout_s: float
@@ -62,8 +63,7 @@ class FileKernel:
         raise Unsupported(f"{self.about}: no process to signal", feature="interrupt")
 
     async def restart(self) -> None:
-        """See ``Kernel.restart``."""
-        raise Unsupported(f"{self.about}: only who started it can restart it", feature="restart")
+        """See ``Kernel.restart``: never called."""
 
     async def aclose(self) -> None:
         """See ``Kernel.aclose``."""
@@ -83,6 +83,7 @@ class EndpointKernel:
     """
 
     is_ours = False
+    can_restart = False  # only who started it can
 
     def __init__(
         self,
@@ -125,8 +126,7 @@ class EndpointKernel:
         raise Unsupported(f"{self.about}: no process to signal", feature="interrupt")
 
     async def restart(self) -> None:
-        """See ``Kernel.restart``."""
-        raise Unsupported(f"{self.about}: needs the server's REST API", feature="restart")
+        """See ``Kernel.restart``: never called."""
 
     async def aclose(self) -> None:
         """See ``Kernel.aclose``."""

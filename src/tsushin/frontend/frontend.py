@@ -108,7 +108,7 @@ class Frontend:
         on_output: OnOutput | None = None,
         silent: bool = False,
         store_history: bool = True,
-        stop_on_error: bool = True,
+        stop_on_error: bool = False,
     ) -> Result:
         """Run code in the kernel; return what it printed, showed and gave once it is through.
 
@@ -121,7 +121,7 @@ class Frontend:
             on_output: called with each output (``Result.outputs``) as it arrives, and with the two that
                 change earlier ones, ``update_display_data`` and ``clear_output``.
             silent: no output but streams and displays, no history, no ``execution_count``.
-            stop_on_error: if the code raises, requests already queued behind it are not run.
+            stop_on_error: if the code raises, or is interrupted, requests queued behind it are not run.
 
         Raises:
             ExecutionError: the code raised, or was not run because earlier code did.
@@ -192,6 +192,9 @@ class Frontend:
         """
         if self._is_closing:
             raise TransportClosed("the frontend is closed")
+        if not self._kernel.can_restart:
+            about = f"{self._kernel.about}: only who started it, or its server, can restart it"
+            raise Unsupported(about, feature="restart")
         try:
             async with asyncio.timeout(timeout):
                 await self._restart()
@@ -340,9 +343,6 @@ class Frontend:
             await self._kernel.restart()
             await self._transport.aclose()
             self._transport = await self._kernel.connect()
-        except Unsupported:  # nothing has happened
-            self._listen()
-            raise
         except BaseException as error:
             gone = TransportClosed(f"{self._kernel.about} could not be restarted")
             self._ended = error if isinstance(error, TsushinError) else gone

@@ -15,6 +15,8 @@ class Kernel(Protocol):
     """Names it in errors."""
     is_ours: bool
     """Whether this frontend started it, and so ends it."""
+    can_restart: bool
+    """Whether ``restart`` is possible; otherwise it is never called."""
 
     async def connect(self) -> Transport:
         """Start the kernel if that is still to be done, and return a live link to it.
@@ -37,11 +39,7 @@ class Kernel(Protocol):
         """
 
     async def restart(self) -> None:
-        """End the kernel and start it again. ``connect`` next.
-
-        Raises:
-            Unsupported: this way of connecting cannot.
-        """
+        """End the kernel and start it again. ``connect`` next."""
 
     async def aclose(self) -> None:
         """End the kernel if it is ours. A second call does nothing."""

@@ -24,6 +24,7 @@ class LaunchedKernel:
     """A kernel that lives as long as its frontend."""
 
     is_ours = True
+    can_restart = True
 
     def __init__(self, kernel_name: str, *, limits: Limits, timeout_s: float) -> None:
         self.about = f"kernel {kernel_name!r}"

@@ -20,6 +20,8 @@ class ServerKernel:
             oldest kernel, or start its default one where none runs.
     """
 
+    can_restart = True
+
     def __init__(
         self,
         url: str,

@@ -96,7 +96,7 @@ class SyncFrontend:
         on_output: OnOutput | None = None,
         silent: bool = False,
         store_history: bool = True,
-        stop_on_error: bool = True,
+        stop_on_error: bool = False,
     ) -> Result:
         """See ``Frontend.execute``; ``on_output`` is called on the background thread."""
         return self._thread.run(

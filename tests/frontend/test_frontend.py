@@ -1,0 +1,299 @@
+"""``Frontend`` at a real ipykernel over ZMQ: both flows, executing, loss, restart, two frontends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from flows import PYTHON, frontend_opens, kernel_opens, value
+from tsushin import ExecutionError, KernelGone, TransportClosed, connect
+from tsushin.errors import CommClosed, Unsupported
+from tsushin.frontend.frontend import finish
+
+pytestmark = pytest.mark.interop
+
+SLEEP = "import time; time.sleep(60)"
+
+
+@pytest.mark.parametrize("python", PYTHON)
+async def test_kernel_opens_with_metadata_and_three_buffers(fe, python):
+    await kernel_opens(fe, python)
+
+
+@pytest.mark.parametrize("python", PYTHON)
+async def test_frontend_opens_with_metadata_and_three_buffers(fe, python):
+    await frontend_opens(fe, python)
+
+
+# ---------------------------------------------------------------- execute
+
+
+async def test_execute_returns_what_was_printed_shown_and_given(fe):
+    result = await fe.execute(
+        "import sys; print('out'); print('err', file=sys.stderr); display({'a': 1}); 6 * 7"
+    )
+    assert (result.status, result.stdout, result.stderr, result.result) == (
+        "ok",
+        "out\n",
+        "err\n",
+        "42",
+    )
+    kinds = [output["output_type"] for output in result.outputs]
+    assert sorted(kinds) == ["display_data", "execute_result", "stream", "stream"]
+    assert result.execution_count > 0
+
+
+async def test_error_carries_the_traceback(fe):
+    with pytest.raises(ExecutionError) as raised:
+        await fe.execute("def f():\n    1/0\nf()")
+    assert raised.value.name == "ZeroDivisionError"
+    assert raised.value.value == "division by zero"
+    assert "f()" in "".join(raised.value.traceback)
+
+
+async def test_error_can_be_returned_with_what_was_printed_before(fe):
+    result = await fe.execute("print('before'); 1/0", raise_on_error=False)
+    assert (result.status, result.stdout) == ("error", "before\n")
+    assert result.error.name == "ZeroDivisionError"
+    assert result.outputs[-1]["output_type"] == "error"
+
+
+async def test_asking_for_input_is_an_error_in_the_kernel(fe):
+    with pytest.raises(ExecutionError, match="StdinNotImplementedError"):
+        await fe.execute("input('name?')")
+
+
+async def test_outputs_are_seen_as_they_arrive(fe):
+    seen = []
+    release = fe.comm_manager.register_target("release", lambda comm, msg: seen.append("opened"))
+    await fe.execute(
+        "from tsushin import Comm; print('first', flush=True); Comm('release'); print('second')",
+        on_output=lambda output: seen.append(output["text"]),
+    )
+    fe.comm_manager.unregister_target("release", release)
+    assert "opened" in seen
+    assert "".join(text for text in seen if text != "opened") == "first\nsecond\n"
+
+
+async def test_callback_that_raises_is_reported_and_nothing_is_lost(fe):
+    reported = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+
+    def broken(output):
+        raise ValueError("mine")
+
+    result = await fe.execute("print('x')", on_output=broken)
+    assert result.stdout == "x\n"
+    assert [str(context["exception"]) for context in reported] == ["mine"]
+
+
+async def test_executions_at_once_get_each_their_own(fe):
+    results = await asyncio.gather(*(fe.execute(f"print({i}); {i}") for i in range(20)))
+    assert [(r.stdout, r.result) for r in results] == [(f"{i}\n", str(i)) for i in range(20)]
+
+
+async def test_execution_behind_one_that_raised_is_aborted(fe):
+    first = asyncio.ensure_future(
+        fe.execute("import time; time.sleep(0.1); 1/0", stop_on_error=True)
+    )
+    second = asyncio.ensure_future(fe.execute("2", raise_on_error=False))
+    with pytest.raises(ExecutionError, match="ZeroDivisionError"):
+        await first
+    assert (await second).status == "aborted"
+
+
+async def test_time_out_says_what_is_missing_and_interrupt_frees_the_kernel(own):
+    with pytest.raises(
+        TimeoutError, match=r"execute \(no reply, kernel still busy\): not within 0\.3 s"
+    ):
+        await own.execute(SLEEP, timeout=0.3)
+    await own.interrupt()
+    assert (await own.execute("1")).result == "1"
+
+
+async def test_cancelled_wait_leaves_nothing_behind(fe):
+    waiting = asyncio.ensure_future(fe.execute("import time; time.sleep(0.2)"))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert len(fe._requests) == 0
+    assert (await fe.execute("2")).result == "2"
+
+
+async def test_kernel_info_names_the_language(fe):
+    assert (await fe.kernel_info())["language_info"]["name"] == "python"
+
+
+# ---------------------------------------------------------------- comms
+
+
+async def test_comms_lists_what_is_open_by_target(fe):
+    await fe.execute("from tsushin import Comm; a, b = Comm('list a'), Comm('list b')")
+    a, b = await value(fe, "(a.comm_id, b.comm_id)")
+    assert await fe.comms("list a") == {a: {"target_name": "list a"}}
+    assert {a, b} <= set(await fe.comms())
+    await fe.execute("a.close(); b.close()")
+
+
+async def test_unknown_target_is_closed_where_this_frontend_is_the_only_one(own):
+    await own.execute(
+        "from ipykernel.comm import Comm\n"
+        "closed = []\n"
+        "c = Comm(target_name='nobody has this')\n"
+        "c.on_close(lambda msg: closed.append((msg['content']['data'], msg['metadata'])))"
+    )
+    ((data, metadata),) = await value(own, "closed")
+    assert data == {}
+    assert metadata["tsushin"]["error"]["code"] == "unknown_target"
+
+
+async def test_attached_frontend_without_the_target_does_not_disturb_the_first(shared_kernel):
+    file = shared_kernel.connection_file
+    async with connect(connection_file=file) as first, connect(connection_file=file) as second:
+        opened = first.expect_open("only the first", timeout=10)
+        await first.execute("from tsushin import Comm; c = Comm('only the first')")
+        comm = await opened
+        await second.execute("1")  # what the second had to say has reached the kernel
+        await first.execute("c.send({'still': 'open'})")
+        assert (await comm.expect_msg(10))["content"]["data"] == {"still": "open"}
+        assert await value(first, "c.closed") is False
+        assert second.comm_manager.unknown >= 2
+        await first.execute("c.close()")
+
+
+async def test_both_frontends_hear_what_the_kernel_sends(shared_kernel):
+    file = shared_kernel.connection_file
+    async with connect(connection_file=file) as first, connect(connection_file=file) as second:
+        opens = [fe.expect_open("for both", timeout=10) for fe in (first, second)]
+        await first.execute("from tsushin import Comm; c = Comm('for both'); c.send({'n': 1})")
+        for opened in opens:
+            comm = await opened
+            assert (await comm.expect_msg(10))["content"]["data"] == {"n": 1}
+        await first.execute("c.close()")
+
+
+async def test_burst_of_20_000_from_the_kernel_loses_nothing(fe):
+    opened = fe.expect_open("burst", timeout=10)
+    await fe.execute("from ipykernel.comm import Comm; c = Comm(target_name='burst')")
+    comm = await opened
+    got = []
+    comm.on_msg(lambda msg: got.append(msg["content"]["data"]["i"]))
+    await fe.execute("for i in range(20_000): c.send({'i': i})")
+    assert got == list(range(20_000))
+    await fe.execute("c.close()")
+
+
+# ---------------------------------------------------------------- loss
+
+
+async def test_killed_kernel_ends_every_wait_at_once(own):
+    pid = await value(own, "__import__('os').getpid()")
+    comm, closes = await opened_comm(own)
+    waits = [
+        asyncio.ensure_future(own.execute(SLEEP)),
+        asyncio.ensure_future(own.comms()),
+        own.expect_open("never"),
+        comm.expect_msg(),
+    ]
+    await asyncio.sleep(0)
+    os.kill(pid, signal.SIGKILL)
+    for wait in waits:
+        async with asyncio.timeout(2):
+            with pytest.raises(KernelGone) as raised:
+                await wait
+        assert raised.value.why == "died"
+    assert [msg["metadata"]["tsushin"]["lost"] for msg in closes] == ["kernel 'python3' died"]
+    assert (comm.closed_by, own.is_alive) == ("lost", False)
+    with pytest.raises(CommClosed):
+        comm.send({})
+    for call in (own.execute("1"), own.kernel_info(), own.interrupt()):
+        with pytest.raises(KernelGone):
+            await call
+
+
+async def test_restart_ends_waits_loses_comms_and_keeps_targets(own):
+    own.comm_manager.register_target("kept", lambda comm, msg: None)
+    comm, closes = await opened_comm(own)
+    waiting = asyncio.ensure_future(own.execute(SLEEP))
+    await asyncio.sleep(0)
+    await own.restart()
+    with pytest.raises(KernelGone) as raised:
+        await waiting
+    assert raised.value.why == "restarted"
+    assert (comm.closed_by, len(closes)) == ("lost", 1)
+    assert (await own.execute("'kept' in dir()")).result == "False"
+    await own.execute("from tsushin import Comm; c = Comm('kept')")
+    assert await value(own, "c.closed") is False
+
+
+async def test_restart_revives_a_kernel_that_died(own):
+    pid = await value(own, "__import__('os').getpid()")
+    waiting = asyncio.ensure_future(own.execute(SLEEP))
+    await asyncio.sleep(0)
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(KernelGone):
+        await waiting
+    await own.restart()
+    assert own.is_alive
+    assert await value(own, "__import__('os').getpid()") != pid
+
+
+async def test_unsupported_restart_changes_nothing(fe):
+    comm, closes = await opened_comm(fe)
+    with pytest.raises(Unsupported):
+        await fe.restart()
+    assert (comm.closed, closes) == (False, [])
+    assert (await fe.execute("1")).result == "1"
+
+
+async def test_closing_ends_waits_and_comms_and_closes_own_comms_at_the_kernel(shared_kernel):
+    fe = await connect(connection_file=shared_kernel.connection_file)
+    await fe.execute(
+        "closes = []\n"
+        "def opened(comm, msg): comm.on_close(lambda msg: closes.append(msg['metadata']))\n"
+        "get_ipython().kernel.comm_manager.register_target('of a leaver', opened)"
+    )
+    own = fe.comm_manager.new_comm("of a leaver")
+    comm, closes = await opened_comm(fe)
+    waiting = asyncio.ensure_future(fe.execute("import time; time.sleep(0.2)"))
+    await asyncio.sleep(0)
+    await fe.aclose()
+    with pytest.raises(TransportClosed):
+        await waiting
+    assert (own.closed_by, comm.closed_by, len(closes)) == ("here", "lost", 1)
+    await fe.aclose()
+    async with connect(connection_file=shared_kernel.connection_file) as other:
+        assert len(await value(other, "closes")) == 1
+        assert comm.comm_id in await other.comms()
+        await other.execute("c.close()")
+
+
+async def opened_comm(fe):
+    opened = fe.expect_open("a comm", timeout=10)
+    await fe.execute("from tsushin import Comm; c = Comm('a comm')")
+    comm = await opened
+    closes = []
+    comm.on_close(closes.append)
+    return comm, closes
+
+
+async def test_cleaning_up_is_finished_though_cancelled():
+    begun, may_end, ended = asyncio.Event(), asyncio.Event(), []
+
+    async def cleanup():
+        begun.set()
+        await may_end.wait()
+        ended.append(True)
+
+    finishing = asyncio.ensure_future(finish(cleanup()))
+    await begun.wait()
+    finishing.cancel()
+    await asyncio.sleep(0)
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await finishing
+    assert ended == [True]

@@ -1,0 +1,96 @@
+"""Real kernels and a real Jupyter Server for tests: started once, shared, ended for certain."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from jupyter_client.manager import KernelManager
+
+import tsushin
+
+SOURCE = Path(tsushin.__file__).parent.parent
+TOKEN = "a-token-of-the-tests"
+START_S = 30
+
+
+def environment():
+    """Return the environment of a child that imports the tsushin under test."""
+    path = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path}
+
+
+@contextmanager
+def running_kernel(**options):
+    """Start a kernel that belongs to no frontend; yields its manager (``connection_file``, …)."""
+    manager = KernelManager(kernel_name="python3", **options)
+    manager.start_kernel(env=environment())
+    try:
+        yield manager
+    finally:
+        manager.shutdown_kernel(now=True)
+
+
+@dataclass
+class JupyterServer:
+    """A running server.
+
+    Attributes:
+        url: with a slash at its end.
+        log: what it wrote so far, line by line.
+    """
+
+    url: str
+    token: str
+    process: subprocess.Popen
+    log: list
+
+
+@contextmanager
+def jupyter_server(folder):
+    """Run a Jupyter Server on a free loopback port until the block ends."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
+    settings = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.port_retries": 0,
+        "ServerApp.root_dir": folder,
+        "IdentityProvider.token": TOKEN,
+        "KernelManager.shutdown_wait_time": 2,
+    }
+    process = subprocess.Popen(
+        [*command, *(f"--{name}={value}" for name, value in settings.items())],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    server = JupyterServer(f"http://127.0.0.1:{port}/", TOKEN, process, [])
+    is_ready = threading.Event()
+    reader = threading.Thread(target=read_log, args=(server, is_ready))
+    reader.start()
+    try:
+        assert is_ready.wait(START_S), "".join(server.log)
+        assert process.poll() is None, "".join(server.log)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(START_S)
+        reader.join(START_S)
+        process.stderr.close()
+
+
+def read_log(server, is_ready):
+    for line in server.process.stderr:
+        server.log.append(line)
+        if "is running at" in line:
+            is_ready.set()
+    is_ready.set()  # it ended: whoever waits looks at the process
