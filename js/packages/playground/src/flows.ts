@@ -259,9 +259,7 @@ comm.send({'n': 4});`,
 const DISPLAYED: Flow = {
   id: "displayed",
   title: "Displayed JavaScript",
-  steps: [
-    { cell: "python", does: "registers the target and displays a script that opens the comm" },
-  ],
+  steps: [{ cell: "python", does: "displays a script that opens a comm" }],
   python: `\
 from IPython.display import Javascript, display
 

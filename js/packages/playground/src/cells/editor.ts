@@ -7,7 +7,7 @@ import {
   indentUnit,
   syntaxHighlighting,
 } from "@codemirror/language";
-import { javascript } from "@codemirror/lang-javascript";
+import { javascript, javascriptLanguage } from "@codemirror/lang-javascript";
 import { python } from "@codemirror/lang-python";
 import { EditorState, StateEffect, StateField, type Extension } from "@codemirror/state";
 import {
@@ -41,11 +41,10 @@ const look = EditorView.theme({
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.5", overscrollBehavior: "contain" },
   ".cm-content": { padding: "9px 0", caretColor: "var(--end)" },
   ".cm-line": { padding: "0 16px 0 8px" },
-  ".cm-gutters": { background: "transparent", border: "none", color: "var(--ink-3)" },
+  ".cm-gutters": { background: "var(--sunken)", border: "none", color: "var(--ink-3)" },
   ".cm-lineNumbers .cm-gutterElement": {
     minWidth: "38px",
     padding: "0 8px 0 14px",
-    opacity: "0.7",
   },
   ".cm-cursor": { borderLeftColor: "var(--end)", borderLeftWidth: "2px" },
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground":
@@ -96,6 +95,7 @@ export function editorState(name: CellName, text: string, run: () => void): Edit
       [indentOnInput(), syntaxHighlighting(colors), look, faultLine],
       language,
       EditorView.contentAttributes.of({
+        tabindex: "0",
         "aria-label": `${name === "python" ? "Python" : "JavaScript"} code; Shift and Enter run it, Escape then Tab leaves`,
       }),
     ],
@@ -105,6 +105,24 @@ export function editorState(name: CellName, text: string, run: () => void): Edit
 /** Mark the line an error is in (1-based), or none. The mark goes with the next edit. */
 export function markFaultLine(view: EditorView, line: number | null): void {
   view.dispatch({ effects: setFaultLine.of(line) });
+}
+
+/** Find where JavaScript stops being JavaScript; engines do not say it. Null where nothing is wrong. */
+export function syntaxFault(code: string): { line: number; column: number } | null {
+  const at = firstFaultIn(code);
+  if (at === null) return null;
+  const before = code.slice(0, at).split("\n");
+  return { line: before.length, column: (before.at(-1) ?? "").length + 1 };
+}
+
+function firstFaultIn(code: string): number | null {
+  let first: number | null = null;
+  javascriptLanguage.parser.parse(code).iterate({
+    enter: ({ type, from }) => {
+      if (type.isError) first ??= from;
+    },
+  });
+  return first;
 }
 
 /** Replace the whole text, as one step that can be undone. */

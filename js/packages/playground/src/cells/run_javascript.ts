@@ -4,6 +4,7 @@ import { scriptConsole } from "../output/console.js";
 import { inspect } from "../output/inspect.js";
 import { scriptError } from "../output/script_error.js";
 import type { Cell, RunCode } from "./cell.js";
+import { syntaxFault } from "./editor.js";
 
 /** Lines an engine counts before a script's first: the head of the function made of it. */
 const FUNCTION_HEAD_LINES = 2;
@@ -34,10 +35,20 @@ export function javascriptRunner(frontend: () => Frontend | null): RunCode {
       if (value !== undefined) cell.output.result(inspect(value));
       return (runs += 1);
     } catch (error) {
-      showScriptError(error, cell, 0);
+      showScriptError(placed(error, code), cell, 0);
       return null;
     }
   };
+}
+
+/** Give a syntax error, which has no stack of its own, the place of the fault. */
+function placed(error: unknown, code: string): unknown {
+  const fault =
+    error instanceof SyntaxError && !scriptError(error).place ? syntaxFault(code) : null;
+  if (fault && error instanceof Error) {
+    error.stack = `script-${scripts.shown}.js:${fault.line}:${fault.column}`;
+  }
+  return error;
 }
 
 /** Run displayed JavaScript; what it shows goes into `element`, what it logs or throws into `cell`. */

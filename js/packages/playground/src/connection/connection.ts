@@ -11,11 +11,14 @@ export type ConnectionState =
   | { readonly state: "connected"; readonly kernel: KernelModel; readonly status: KernelStatus }
   /** The server runs no kernel. */
   | { readonly state: "none" }
-  | { readonly state: "lost"; readonly reason: string };
+  /** `died`: this kernel's process is gone; the server may be able to start it again. */
+  | { readonly state: "lost"; readonly reason: string; readonly died: KernelModel | null };
 
 export interface ConnectionEvents {
   changed(state: ConnectionState, kernels: readonly KernelModel[]): void;
   attached(frontend: Frontend): void;
+  /** This kernel process is new to the page: just attached to, or restarted. */
+  fresh(frontend: Frontend, kernel: KernelModel): void;
   trace: Trace;
   /** A peer's fault, or what a handler on this page threw. */
   failed(error: unknown): void;
@@ -70,19 +73,27 @@ export class Connection {
       if (kernel) await this.#attachTo(kernel);
       else this.#set({ state: "none" });
     } catch (error) {
-      this.#set({ state: "lost", reason: reasonOf(error) });
+      this.#set({ state: "lost", reason: reasonOf(error), died: null });
     }
   }
 
-  /** Start a kernel where the server runs none, and attach to it. Never rejects. */
-  async startKernel(): Promise<void> {
+  /** Do what leads back to a kernel: restart the dead one, start a first one, or attach again. Never rejects. */
+  async recover(): Promise<void> {
+    const state = this.#state;
     this.#set({ state: "connecting" });
     try {
-      const { id } = await this.#options.server.start();
-      await this.attach(id);
+      if (state.state === "lost" && state.died) await this.#revive(state.died);
+      const started = state.state === "none" ? await this.#options.server.start() : null;
+      await this.attach(started?.id);
     } catch (error) {
-      this.#set({ state: "lost", reason: reasonOf(error) });
+      this.#set({ state: "lost", reason: reasonOf(error), died: null });
     }
+  }
+
+  /** Restart a dead kernel, if the server still has it. */
+  async #revive(kernel: KernelModel): Promise<void> {
+    const kernels = await this.#options.server.kernels();
+    if (kernels.some(({ id }) => id === kernel.id)) await this.#options.server.restart(kernel.id);
   }
 
   /** Restart the kernel. Its comms are lost, this page's targets stay. Never rejects. */
@@ -92,9 +103,11 @@ export class Connection {
     this.#set({ state: "connecting" });
     try {
       await this.#options.server.restart(link.kernel.id);
-      if (link === this.#link) this.#showLink(link);
+      if (link !== this.#link) return;
+      this.#showLink(link);
+      if (link.frontend) this.#events.fresh(link.frontend, link.kernel);
     } catch (error) {
-      this.#set({ state: "lost", reason: reasonOf(error) });
+      this.#set({ state: "lost", reason: reasonOf(error), died: null });
     }
   }
 
@@ -119,6 +132,7 @@ export class Connection {
     this.#link = link;
     this.#showLink(link);
     this.#events.attached(frontend);
+    this.#events.fresh(frontend, kernel);
   }
 
   #statusChanged(link: Link, status: KernelStatus): void {
@@ -127,7 +141,7 @@ export class Connection {
     if (reason !== undefined) {
       link.isAlive = false;
       this.#link = null;
-      this.#set({ state: "lost", reason });
+      this.#set({ state: "lost", reason, died: status === "dead" ? link.kernel : null });
     } else if (this.#link === link && this.#state.state === "connected") {
       this.#showLink(link);
     }
@@ -143,7 +157,7 @@ export class Connection {
     this.#link = null;
     if (!link) return;
     link.isAlive = false;
-    link.frontend?.close();
+    void link.frontend?.close();
   }
 
   #set(state: ConnectionState): void {

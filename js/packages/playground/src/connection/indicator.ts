@@ -12,10 +12,7 @@ export class ConnectionIndicator {
 
   /** Make the buttons act on `connection`. Called once. */
   wire(connection: Connection): void {
-    this.#again.addEventListener("click", () => {
-      if (connection.state.state === "none") void connection.startKernel();
-      else void connection.attach();
-    });
+    this.#again.addEventListener("click", () => void connection.recover());
     this.#restart.addEventListener("click", () => void connection.restartKernel());
     this.#menu.addEventListener("change", () => void connection.attach(this.#menu.value));
   }
@@ -27,7 +24,7 @@ export class ConnectionIndicator {
     if (this.#text.textContent !== text) this.#text.textContent = text;
     this.#state.title = text;
     this.#again.hidden = state.state !== "lost" && state.state !== "none";
-    this.#again.textContent = state.state === "none" ? "Start a kernel" : "Reconnect";
+    this.#again.textContent = remedy(state);
     this.#restart.hidden = !this.#again.hidden;
     this.#restart.disabled = state.state !== "connected";
     this.#showKernels(state, kernels);
@@ -42,6 +39,12 @@ export class ConnectionIndicator {
     );
     this.#menu.value = state.kernel.id;
   }
+}
+
+/** What the button beside a bad state does. */
+function remedy(state: ConnectionState): string {
+  if (state.state === "none") return "Start a kernel";
+  return state.state === "lost" && state.died ? "Restart kernel" : "Reconnect";
 }
 
 function stateText(state: ConnectionState): string {

@@ -4,7 +4,7 @@ import { marksAround, position, thinned } from "./scale.js";
 import type { Sample, Summary } from "./stats.js";
 
 /** Labelled marks on the vertical axis. */
-const MAX_MARKS = 6;
+const MAX_MARKS = 8;
 
 interface Colors {
   readonly ink: string;

@@ -4,7 +4,7 @@
  */
 import { find, make, oncePerFrame } from "../dom.js";
 import { isPing, passes, type Filter } from "./filter.js";
-import type { Entry, TimelineModel } from "./model.js";
+import { MAX_ENTRIES, type Entry, type TimelineModel } from "./model.js";
 import { shortId, timelineRow } from "./row.js";
 
 /** Rows in the page at once; older entries come by "Show older". */
@@ -16,12 +16,13 @@ const FOLLOW_PX = 40;
 
 export class TimelineView {
   readonly #model: TimelineModel;
-  readonly #list = find("timeline", HTMLElement);
+  readonly #scroller = find("timeline", HTMLElement);
+  readonly #list = find("timeline-rows", HTMLElement);
   readonly #note = find("timeline-shown", HTMLElement);
   readonly #menu = find("timeline-filter", HTMLSelectElement);
   readonly #pause = find("timeline-pause", HTMLButtonElement);
   readonly #pings = find("timeline-pings", HTMLButtonElement);
-  readonly #older = make("button", { class: "timeline-older", type: "button" });
+  readonly #older = find("timeline-older", HTMLButtonElement);
   #filter: Filter;
   #isPaused = false;
   #rowsWanted = ROWS_STEP;
@@ -80,24 +81,22 @@ export class TimelineView {
   #append(entries: readonly Entry[]): void {
     this.#list.append(...entries.slice(-this.#rowsWanted).map(timelineRow));
     this.#lastShown = this.#model.entries.at(-1)?.seq ?? 0;
-    this.#older.remove();
-    while (this.#rowCount() > this.#rowsWanted) this.#list.firstElementChild?.remove();
-    const hidden = this.#matching().length - this.#rowCount();
-    if (hidden > 0) this.#offerOlder(hidden);
+    while (this.#list.childElementCount > this.#rowsWanted) this.#list.firstElementChild?.remove();
+    this.#offerOlder(this.#matching().length - this.#list.childElementCount);
   }
 
   /** Offer what is kept but not in the page. */
   #offerOlder(hidden: number): void {
+    this.#older.hidden = hidden <= 0;
     this.#older.textContent = `Show ${hidden.toLocaleString("en")} older`;
-    this.#list.prepend(this.#older);
   }
 
   #showOlder(): void {
-    const before = this.#list.scrollHeight;
-    this.#rowsWanted = Number.MAX_SAFE_INTEGER;
+    const before = this.#scroller.scrollHeight;
+    this.#rowsWanted = MAX_ENTRIES;
     this.#list.replaceChildren();
     this.#append(this.#matching());
-    this.#list.scrollTop = this.#list.scrollHeight - before;
+    this.#scroller.scrollTop = this.#scroller.scrollHeight - before;
   }
 
   #choose(value: string): void {
@@ -124,15 +123,15 @@ export class TimelineView {
   #showNote(): void {
     const { entries } = this.#model;
     const waiting = entries.filter((entry) => entry.seq > this.#lastShown).length;
-    const rows = this.#rowCount();
-    this.#list.dataset.empty = String(rows === 0);
+    const rows = this.#list.childElementCount;
+    this.#scroller.dataset.empty = String(rows === 0);
     this.#note.textContent =
       this.#isPaused && waiting > 0
         ? `${waiting.toLocaleString("en")} waiting`
         : rows === 0
           ? ""
           : `${rows.toLocaleString("en")} shown`;
-    this.#pings.hidden = this.#pingCount === 0;
+    this.#pings.style.visibility = this.#pingCount === 0 ? "hidden" : "visible";
     this.#pings.textContent = `${this.#filter.show_pings ? "Hide" : "Show"} pings`;
   }
 
@@ -165,16 +164,12 @@ export class TimelineView {
     if (this.#menu.value !== chosen) this.#choose((this.#menu.value = ""));
   }
 
-  #rowCount(): number {
-    return this.#list.childElementCount - (this.#older.isConnected ? 1 : 0);
-  }
-
   #isAtEnd(): boolean {
-    const { scrollHeight, scrollTop, clientHeight } = this.#list;
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
     return scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
   }
 
   #scrollToEnd(): void {
-    this.#list.scrollTop = this.#list.scrollHeight;
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 }
