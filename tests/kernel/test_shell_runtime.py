@@ -80,16 +80,23 @@ def test_an_error_in_a_target_closes_the_comm_and_is_shown(kernel):
     assert closed["content"] == {"comm_id": "bad", "data": {}}
 
 
-def test_an_exception_that_cannot_be_printed_is_still_shown(kernel, opened):
-    comm_id = opened("""
+@pytest.mark.parametrize(
+    "body",
+    ["def __str__(self): raise RuntimeError('no text')", r"def __str__(self): return 'a \ud800 b'"],
+    ids=["no text", "surrogate"],
+)
+def test_an_exception_whose_text_cannot_be_sent_is_still_shown(kernel, opened, body):
+    comm_id = opened(f"""
 class Odd(Exception):
-    def __str__(self):
-        raise RuntimeError("no text")
+    {body}
 def handle(msg):
+    seen.append(1)
     raise Odd
 """)
-    (error,) = of_type(kernel.msg(comm_id), "error")
-    assert error["content"]["ename"] == "Odd"
+    for _ in range(2):  # and the comm goes on
+        (error,) = of_type(kernel.msg(comm_id), "error")
+        assert error["content"]["ename"] == "Odd"
+    assert kernel.value("seen") == [1, 1]
 
 
 @pytest.mark.parametrize("way_out", ["raise SystemExit(3)", "import sys; sys.exit()"])

@@ -88,19 +88,12 @@ class ShellRuntime:
         self._call_soon(start)
 
     def report(self, error: BaseException, about: str, message: Message | None) -> None:
-        """See ``Runtime.report``: an ``error`` message on iopub, as for a cell."""
+        """See ``Runtime.report``: an ``error`` message on iopub, as for a cell. Never raises."""
         _log.error("%s raised", about, exc_info=error)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()  # what the handler printed comes before its error
-        content = {
-            "ename": type(error).__name__,
-            "evalue": _text(error),
-            "traceback": [*self._format(error), f"(raised in {about})"],
-        }
-        kernel = self._kernel
-        parent = {"header": message.header} if message is not None else kernel.get_parent()
-        topic = f"kernel.{kernel.ident}.error".encode()  # as ipykernel's own errors have
-        kernel.session.send(kernel.iopub_socket, "error", content, parent=parent, ident=topic)
+        try:
+            self._publish_error(error, about, message)
+        except Exception:  # the comm must go on whatever a user's exception does to us
+            self._kernel.log.exception("tsushin: %s raised, and that could not be shown", about)
 
     def fault(self, error: RemoteProtocolError) -> None:
         """See ``Runtime.fault``: a warning in the kernel's own log, which its starter reads."""
@@ -112,6 +105,22 @@ class ShellRuntime:
         return header
 
     # ------------------------------------------------------------------ inside
+
+    def _publish_error(self, error: BaseException, about: str, message: Message | None) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()  # what the handler printed comes before its error
+        content = {
+            "ename": type(error).__name__,
+            "evalue": _text(error),
+            "traceback": [
+                _sendable(line) for line in (*self._format(error), f"(raised in {about})")
+            ],
+        }
+        kernel = self._kernel
+        parent = {"header": message.header} if message is not None else kernel.get_parent()
+        topic = f"kernel.{kernel.ident}.error".encode()  # as ipykernel's own errors have
+        kernel.session.send(kernel.iopub_socket, "error", content, parent=parent, ident=topic)
 
     def _trigger(self, event: str) -> None:
         shell = getattr(self._kernel, "shell", None)
@@ -163,6 +172,11 @@ def _users_part(where: TracebackType | None) -> TracebackType | None:
 
 def _text(error: BaseException) -> str:
     try:
-        return str(error)
+        return _sendable(str(error))
     except Exception:
         return "(its text cannot be made: __str__ raised)"
+
+
+def _sendable(text: str) -> str:
+    """Replace lone surrogates, which JSON cannot carry as UTF-8."""
+    return text.encode(errors="replace").decode()
