@@ -420,11 +420,11 @@ def test_comm_info_answers_a_malformed_request(kernel, content):
 
 
 def test_a_message_for_an_unknown_id_is_a_warning(kernel):
-    kernel.msg("nobody", {"n": 1})
-    kernel.close("nobody")
+    kernel.msg("stranger", {"n": 1})
+    kernel.close("stranger")
     assert [f.partition(": ")[2] for f in kernel.value("faults")] == [
-        "comm_msg 'nobody': no comm with this id is open",
-        "comm_close 'nobody': no comm with this id is open",
+        "comm_msg 'stranger': no comm with this id is open",
+        "comm_close 'stranger': no comm with this id is open",
     ]
 
 

@@ -32,7 +32,7 @@ def provide(undo: ExitStack, manager: CommManager) -> bool:
         about = "comm.get_comm_manager is %s.%s: left alone; comms made by it are not tsushin's"
         _log.warning(about, module, getattr(provider, "__qualname__", type(provider).__name__))
         return False
-    names: dict[str, Any] = vars(comm)  # Any: a module's globals
+    names: dict[str, Any] = comm.__dict__  # Any: a module's globals
     put(undo, names, "get_comm_manager", lambda *_args, **_kwargs: manager)
     if comm.create_comm.__module__ == comm.__name__:  # the default, whose comms do nothing
         from ipykernel.comm.comm import BaseComm  # noqa: PLC0415 (heavy; there already in a kernel)
