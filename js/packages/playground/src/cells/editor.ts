@@ -38,8 +38,8 @@ const colors = HighlightStyle.define([
 const look = EditorView.theme({
   "&": { height: "100%", fontSize: "12.5px", color: "var(--ink)" },
   "&.cm-focused": { outline: "none" },
-  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.5", overscrollBehavior: "contain" },
-  ".cm-content": { padding: "9px 0", caretColor: "var(--end)" },
+  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "18px", overscrollBehavior: "contain" },
+  ".cm-content": { padding: "8px 0", caretColor: "var(--end)" },
   ".cm-line": { padding: "0 16px 0 8px" },
   ".cm-gutters": { background: "var(--sunken)", border: "none", color: "var(--ink-3)" },
   ".cm-lineNumbers .cm-gutterElement": {
