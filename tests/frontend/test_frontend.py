@@ -106,10 +106,15 @@ async def test_execution_behind_one_that_raised_is_aborted(fe):
 
 
 async def test_time_out_says_what_is_missing_and_interrupt_frees_the_kernel(own):
+    started = asyncio.Event()
+    running = asyncio.ensure_future(
+        own.execute(f"print(1, flush=True); {SLEEP}", timeout=2, on_output=lambda _: started.set())
+    )
+    await started.wait()
     with pytest.raises(
-        TimeoutError, match=r"execute \(no reply, kernel still busy\): not within 0\.3 s"
+        TimeoutError, match=r"execute \(no reply, kernel still busy\): not within 2 s"
     ):
-        await own.execute(SLEEP, timeout=0.3)
+        await running
     await own.interrupt()
     assert (await own.execute("1")).result == "1"
 

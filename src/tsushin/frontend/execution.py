@@ -55,7 +55,7 @@ class Execution:
     """
 
     def __init__(self, *, timeout_s: float, on_output: OnOutput | None = None) -> None:
-        self.expected: Expected[Result] = Expected("execute", timeout_s=timeout_s)
+        self.expected: Expected[Result] = Expected("execute (no answer yet)", timeout_s=timeout_s)
         self._outputs = Outputs()
         self._on_output = on_output
         self._reply: JsonObject | None = None

@@ -1,0 +1,41 @@
+"""Both documented flows through a real Jupyter Server to a real kernel, in both WebSocket subprotocols."""
+
+from __future__ import annotations
+
+import pytest
+
+from flows import PYTHON, frontend_opens, kernel_opens
+from processes import jupyter_server
+from tsushin import connect
+
+pytestmark = pytest.mark.interop
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with jupyter_server(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture(params=["v1", "default"])
+async def fe(server, request):
+    async with connect(
+        server.url, token=server.token, kernel_name="python3", subprotocol=request.param
+    ) as fe:
+        assert fe._transport.subprotocol == request.param
+        yield fe
+
+
+@pytest.mark.parametrize("python", PYTHON)
+async def test_kernel_opens_with_metadata_and_three_buffers(fe, python):
+    await kernel_opens(fe, python)
+
+
+@pytest.mark.parametrize("python", PYTHON)
+async def test_frontend_opens_with_metadata_and_three_buffers(fe, python):
+    await frontend_opens(fe, python)
+
+
+async def test_what_was_printed_and_given_arrives(fe):
+    result = await fe.execute("print('日本'); 6 * 7")
+    assert (result.stdout, result.result) == ("日本\n", "42")
