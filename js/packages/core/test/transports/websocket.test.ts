@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { WebSocket as ServerSocket } from "ws";
 import { WebSocket, WebSocketServer } from "ws";
 import { ConnectFailed, TransportLost, WireError } from "../../src/errors.js";
-import type { WebSocketLike, WebSocketOptions } from "../../src/transports/websocket.js";
+import type { WebSocketOptions } from "../../src/transports/websocket.js";
 import { WebSocketTransport, openWebSocket } from "../../src/transports/websocket.js";
 import * as wsDefault from "../../src/wire/ws_default.js";
 import { SUBPROTOCOL } from "../../src/wire/ws_v1.js";

@@ -1,0 +1,243 @@
+import { describe, expect, it } from "vitest";
+import {
+  ExecutionError,
+  KernelGone,
+  TransportClosed,
+  TransportLost,
+  Unsupported,
+} from "../../src/errors.js";
+import type { Message } from "../../src/protocol/messages.js";
+import type { LiveOutput } from "../../src/frontend/types.js";
+import { settled } from "../pair.js";
+import { connected } from "./kernel_end.js";
+
+describe("execute", () => {
+  it.each([
+    ["reply before idle", ["reply", "idle"]],
+    ["idle before reply", ["idle", "reply"]],
+  ])("ends with both reply and idle, %s", async (_what, order) => {
+    const { frontend, kernel } = await connected();
+    const result = frontend.execute("1 + 1");
+    const request = kernel.request("execute_request");
+    let isOver = false;
+    void result.then(() => (isOver = true));
+    for (const step of order) {
+      await settled();
+      expect(isOver).toBe(false);
+      if (step === "idle") kernel.status("idle", request);
+      else kernel.send("shell", "execute_reply", { status: "ok", execution_count: 3 }, request);
+    }
+    expect(await result).toMatchObject({ status: "ok", execution_count: 3, result: null });
+  });
+
+  it("collects output, live and in the end", async () => {
+    const { frontend, kernel } = await connected();
+    const live: LiveOutput[] = [];
+    const result = frontend.execute("code", { on_output: (output) => live.push(output) });
+    const request = kernel.request("execute_request");
+    kernel.send("iopub", "stream", { name: "stdout", text: "a" }, request);
+    kernel.send("iopub", "stream", { name: "stdout", text: "b" }, request);
+    kernel.send("iopub", "stream", { name: "stderr", text: "e" }, request);
+    const data = { "text/plain": "2" };
+    kernel.send("iopub", "execute_result", { data, metadata: {}, execution_count: 1 }, request);
+    kernel.answer();
+    const { stdout, stderr, result: value, outputs } = await result;
+    expect([stdout, stderr, value]).toEqual(["ab", "e", "2"]);
+    expect(outputs.map((one) => one.output_type)).toEqual(["stream", "stream", "execute_result"]);
+    expect(live.map((one) => one.output_type)).toHaveLength(4);
+  });
+
+  it("asks for what the options say", async () => {
+    const { frontend, kernel } = await connected();
+    frontend.execute("x", { silent: true }).catch(() => undefined);
+    expect(kernel.request("execute_request").content).toEqual({
+      code: "x",
+      silent: true,
+      store_history: false,
+      stop_on_error: true,
+      user_expressions: {},
+      allow_stdin: false,
+    });
+  });
+
+  it("rejects with what the code raised", async () => {
+    const { frontend, kernel } = await connected();
+    const result = frontend.execute("1/0");
+    kernel.answer({ status: "error", ename: "ZeroDivisionError", evalue: "no", traceback: ["t"] });
+    await expect(result).rejects.toThrow(ExecutionError);
+    const facts = { name: "ZeroDivisionError", value: "no", traceback: ["t"] };
+    await expect(result).rejects.toMatchObject(facts);
+  });
+
+  it("rejects as aborted where an earlier request raised", async () => {
+    const { frontend, kernel } = await connected();
+    const result = frontend.execute("x");
+    kernel.answer({ status: "aborted" });
+    await expect(result).rejects.toMatchObject({ code: "execution_error", name: "Aborted" });
+  });
+
+  it("takes output of its own request only", async () => {
+    const { frontend, kernel } = await connected();
+    const result = frontend.execute("x");
+    kernel.send("iopub", "stream", { name: "stdout", text: "other" });
+    kernel.answer();
+    expect((await result).stdout).toBe("");
+  });
+
+  it("that times out or is aborted stops waiting", async () => {
+    const { frontend } = await connected();
+    const late = frontend.execute("x", { timeout: 0.001 });
+    await expect(late).rejects.toMatchObject({ name: "TimeoutError" });
+    const signal = AbortSignal.abort(new Error("enough"));
+    await expect(frontend.execute("x", { signal })).rejects.toThrow("enough");
+  });
+
+  it("keeps going when on_output throws, and reports it", async () => {
+    const { frontend, kernel, errors } = await connected();
+    const on_output = () => {
+      throw new Error("no");
+    };
+    const result = frontend.execute("x", { on_output });
+    const request = kernel.request("execute_request");
+    kernel.send("iopub", "stream", { name: "stdout", text: "a" }, request);
+    kernel.answer();
+    expect((await result).stdout).toBe("a");
+    expect(errors).toEqual([new Error("no")]);
+  });
+});
+
+describe("the end of the kernel", () => {
+  it.each([
+    ["a restart the server tells of", "restarted", false],
+    ["a kernel that says goodbye before a restart", "restarted", false],
+    ["a new process behind the same link", "restarted", false],
+    ["a death", "died", true],
+    ["a shutdown", "shut down", true],
+  ])("by %s ends every wait with KernelGone", async (how, why, isOver) => {
+    const { frontend, kernel } = await connected();
+    const closes: unknown[] = [];
+    frontend.comm_manager.new_comm("t").on_close(({ metadata }) => closes.push(metadata));
+    await settled();
+    const waits = [frontend.execute("x"), frontend.comms(), frontend.expect_open("t")];
+    const refused = waits.map((wait) => expect(wait).rejects.toMatchObject({ why }));
+    if (how.startsWith("a restart")) kernel.status("restarting");
+    if (how.startsWith("a kernel")) kernel.send("iopub", "shutdown_reply", { restart: true });
+    if (how.startsWith("a new process")) kernel.session = "kernel-2";
+    if (how.startsWith("a new process")) kernel.status("starting");
+    if (how === "a death") kernel.status("dead");
+    if (how === "a shutdown") kernel.send("iopub", "shutdown_reply", { restart: false });
+    await Promise.all(refused);
+    expect(closes).toHaveLength(1);
+    expect(frontend.closed).toBe(isOver);
+    if (isOver) await expect(frontend.execute("x")).rejects.toThrow(KernelGone);
+  });
+
+  it("by a restart is told once, and the next process serves", async () => {
+    const { frontend, kernel } = await connected();
+    kernel.send("iopub", "shutdown_reply", { restart: true });
+    const result = frontend.execute("x");
+    kernel.status("idle"); // still the old process
+    kernel.session = "kernel-2";
+    kernel.status("starting");
+    kernel.answer();
+    expect((await result).status).toBe("ok");
+  });
+
+  it("is not seen in the same kernel's first words that arrive late", async () => {
+    const { frontend, kernel } = await connected();
+    const comm = frontend.comm_manager.new_comm("t");
+    kernel.status("starting");
+    expect(comm.closed).toBe(false);
+  });
+});
+
+describe("the end of the link", () => {
+  it("by closing rejects what waits; comms opened here are closed at the kernel", async () => {
+    const { frontend, kernel } = await connected();
+    const comm = frontend.comm_manager.new_comm("t");
+    const waiting = frontend.execute("x");
+    const refused = expect(waiting).rejects.toThrow(TransportClosed);
+    await frontend.close();
+    await frontend.close();
+    await refused;
+    expect(kernel.request("comm_close").content.comm_id).toBe(comm.comm_id);
+    expect([frontend.closed, frontend.status, comm.closed_by]).toEqual([
+      true,
+      "disconnected",
+      "here",
+    ]);
+    await expect(frontend.execute("x")).rejects.toThrow(TransportClosed);
+  });
+
+  it("by a break loses comms and ends waits", async () => {
+    const { frontend, kernel } = await connected();
+    const comm = frontend.comm_manager.new_comm("t");
+    const waiting = frontend.comms();
+    const refused = expect(waiting).rejects.toThrow(TransportLost);
+    kernel.transport.cut();
+    await refused;
+    expect(comm.closed_by).toBe("lost");
+  });
+
+  it("ends the kernel that was started with it", async () => {
+    const ended: string[] = [];
+    const host = {
+      interrupt: () => Promise.resolve(),
+      restart: () => Promise.resolve(),
+      shutdown: () => Promise.resolve(void ended.push("kernel")),
+    };
+    const { frontend } = await connected({ host });
+    await frontend[Symbol.asyncDispose]();
+    frontend.dispose();
+    expect(ended).toEqual(["kernel"]);
+  });
+});
+
+it("tells a trace of every message, sent and received, in order", async () => {
+  const seen: [string, string][] = [];
+  let last = 0;
+  const trace = (direction: string, message: Message, at_ms: number) => {
+    expect(at_ms).toBeGreaterThanOrEqual(last);
+    last = at_ms;
+    seen.push([direction, message.header.msg_type]);
+  };
+  const { frontend, kernel } = await connected({ trace });
+  frontend.comm_manager.new_comm("t");
+  kernel.status("busy");
+  expect(seen).toEqual([
+    ["sent", "kernel_info_request"],
+    ["sent", "kernel_info_request"],
+    ["received", "kernel_info_reply"],
+    ["sent", "comm_open"],
+    ["received", "status"],
+  ]);
+});
+
+it("tells the kernel's status when it changes", async () => {
+  const seen: string[] = [];
+  const { kernel } = await connected({ on_status: (status) => seen.push(status) });
+  for (const status of ["busy", "busy", "idle", "nonsense"]) kernel.status(status);
+  expect(seen).toEqual(["busy", "idle"]);
+});
+
+it("interrupts by a message where no server can", async () => {
+  const { frontend, kernel } = await connected();
+  const interrupted = frontend.interrupt();
+  const request = kernel.request("interrupt_request");
+  kernel.send("control", "interrupt_reply", { status: "ok" }, request);
+  await interrupted;
+  expect(request.channel).toBe("control");
+  await expect(frontend.restart()).rejects.toThrow(Unsupported);
+});
+
+it("remembers nothing of a request that is answered", async () => {
+  const { frontend, kernel } = await connected();
+  const result = frontend.execute("x");
+  const request = kernel.request("execute_request");
+  kernel.answer();
+  await result;
+  const seen: unknown[] = [];
+  frontend.watch("other", { message: (one) => seen.push(one), end: () => undefined });
+  kernel.send("iopub", "stream", { name: "stdout", text: "late" }, request);
+  expect(seen).toEqual([]);
+});
