@@ -58,7 +58,7 @@ class Client:
             additional_headers={**authorization, **named},
             max_size=None,
             open_timeout=TIMEOUT_S,
-            close_timeout=TIMEOUT_S,
+            close_timeout=1,  # a page that does not read does not answer a close either
             compression=None,
         ) as websocket:
             yield Socket(websocket)

