@@ -42,9 +42,7 @@ def quote(value: object) -> str:
     """Return ``repr(value)``, cut to 40 characters: peer data safe to put into an error message."""
     # Huge or deeply nested peer data is cut before repr: quoting costs nothing and cannot fail.
     text = (
-        repr(value[: _QUOTED_CHARS + 1])
-        if isinstance(value, str | bytes)
-        else _brief.repr(value)
+        repr(value[: _QUOTED_CHARS + 1]) if isinstance(value, str | bytes) else _brief.repr(value)
     )
     return text if len(text) <= _QUOTED_CHARS else text[: _QUOTED_CHARS - 1] + "…"
 
@@ -92,7 +90,7 @@ class CommClosed(LocalProtocolError):
         data: dict[str, object] | None = None,
     ) -> None:
         super().__init__(message)
-        self.closed_by = closed_by
+        self.closed_by: ClosedBy | None = closed_by
         self.data: dict[str, object] = {} if data is None else data
 
 
@@ -171,7 +169,9 @@ class LimitExceeded(RemoteProtocolError):
 
     code = "limit_exceeded"
 
-    def __init__(self, *, limit: str, allowed: int, actual: int, unit: str, where: str = "") -> None:
+    def __init__(
+        self, *, limit: str, allowed: int, actual: int, unit: str, where: str = ""
+    ) -> None:
         place = f"{where}: " if where else ""
         super().__init__(f"{place}{limit} is {allowed} {unit}, got {actual}")
         self.limit = limit
