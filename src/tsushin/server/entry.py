@@ -120,6 +120,10 @@ def serve(  # noqa: PLR0913 (each by name, each with a default)
             f"host: expected an address of this machine alone, got {quote(host)}; "
             "allow_remote=True lets other machines connect"
         )
+    if block and _is_loop_running():
+        raise RuntimeError(
+            "serve() blocks, and an event loop runs here: serve(block=False) returns"
+        )
     kernel = _kernel(manager)
     serving = Serving(
         _endpoint(kernel, token, allow_origins, allow_hosts, limits),
@@ -127,11 +131,10 @@ def serve(  # noqa: PLR0913 (each by name, each with a default)
         port=port,
         on_stop=lambda: kernel.serving_ends("the endpoint was closed"),
     )
+    kernel.serving_begins()
     if block:
-        kernel.serving_begins()
         _run(serving, open_page=open)
         return None
-    kernel.serving_begins()
     serving.start()
     if open:
         webbrowser.open(serving.page_url)
@@ -155,6 +158,14 @@ def _run(serving: Serving, *, open_page: bool) -> None:
         asyncio.run(run())
     if signal.SIGTERM in caught:
         signal.raise_signal(signal.SIGTERM)
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _kernel(manager: CommManager | None) -> ProcessKernel:
