@@ -1,6 +1,7 @@
-"""Write the generated pages of ``docs/reference``: api, errors, limits. Run it after changing what they are of.
+"""Write the generated pages of ``docs/reference``: api, errors, limits.
 
-They come from ``spec/api.json``, ``spec/errors.json`` and the docstrings, so that nothing is said twice.
+Run it after changing what they are made of. They come from ``spec/api.json``,
+``spec/errors.json`` and the docstrings, so that nothing is said twice.
 ``tests/docs/test_reference.py`` holds the committed pages to what this makes.
 """
 
@@ -14,15 +15,28 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from docstrings import markdown, parse, render
-
 import tsushin
+from docstrings import markdown, parse, render
 from tsushin import frontend, server
 from tsushin.protocol.limits import Limits
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 _NOTE = "<!-- Written by tools/make_reference.py; do not edit. -->"
+_API_INTRO = """\
+What exists in which language. TypeScript has the same names and the same order of parameters; options that
+are keyword-only in Python are an object there, and every wait is a promise. The object called `Jupyter` has
+the classic order instead ([how to use it](../howto/use-from-a-web-page.md))."""
+_ERRORS_INTRO = """\
+One tree under `TsushinError`, the same in Python and TypeScript. A dot marks one step down the tree. The
+`code` is stable: it never changes and is never used again. Bad arguments are the builtin `TypeError` and
+`ValueError`; time that is up is `TimeoutError` (in TypeScript a `DOMException` of that name)."""
+_LIMITS_INTRO = """\
+What a peer may make this end hold. Each is checked before anything is allocated. What is above one is
+refused with `LimitExceeded`, which names it; the link goes on. Kept messages are the exception: there the
+oldest are dropped.
+
+Give `connect`, `serve` or `asgi_app` your own: `limits=tsushin.Limits(max_open_comms=10)`."""
 _LANGUAGES = {"python": "Python", "typescript": "TypeScript"}
 
 # Python's own, where spec/api.json does not list them: what is called, and what that returns.
@@ -52,7 +66,7 @@ ADVICE = {
     "duplicate_comm": "Leave `comm_id` out, so that a new one is made; an id is used once.",
     "remote_protocol_error": "Nothing on this side: it is reported, and the next message is handled.",
     "wire_error": "Look at what the peer sends: `part` and `offset` say where it goes wrong.",
-    "signature_error": "Check that both ends use the same connection file. Otherwise somebody forges or repeats messages.",
+    "signature_error": "Check that both ends have the same connection file. Else somebody forges or repeats.",
     "unknown_target": "Register the target before the peer opens, or correct the name.",
     "limit_exceeded": "Send less at once, or give `limits=` a higher bound where you trust the peer.",
     "transport_error": "Connect again; comms that were open are lost.",
@@ -65,7 +79,7 @@ ADVICE = {
     "unsupported": "Do without `feature`, or use another kind of kernel.",
     "queue_full": "Belongs to flow control, which is to come; nothing raises it yet.",
     "no_host": "Call `serve()` or `asgi_app()` first, run in a kernel, or give `manager=`.",
-    "execution_error": "Look at the code that was executed: `name`, `value` and `traceback` are its exception.",
+    "execution_error": "Look at the executed code: `name`, `value` and `traceback` are its exception.",
     "kernel_gone": "`why` says how. Restart the kernel or connect again; its comms are lost.",
 }
 
@@ -79,10 +93,7 @@ def api_page() -> str:
     listed = {entry["name"] for entry in names}
     blocks = [
         "# The public API",
-        "What exists in which language. TypeScript has the same names and the same order of parameters; "
-        "options that are keyword-only in Python are an object there, and every wait is a promise. The "
-        "object called `Jupyter` has the classic order instead "
-        "([how to use it](../howto/use-from-a-web-page.md)).",
+        _API_INTRO,
     ]
     for entry in names:
         blocks += _spec_entry(entry)
@@ -197,10 +208,7 @@ def errors_page() -> str:
     return _page(
         [
             "# Errors",
-            "One tree under `TsushinError`, the same in Python and TypeScript. A dot marks one step down "
-            "the tree. The `code` is stable: it never changes and is never used again. Bad arguments "
-            "are the builtin `TypeError` and `ValueError`, time that is up is `TimeoutError` (in "
-            'TypeScript a `DOMException` named "TimeoutError").',
+            _ERRORS_INTRO,
             "\n".join(rows),
         ]
     )
@@ -217,10 +225,7 @@ def limits_page() -> str:
     return _page(
         [
             "# Limits",
-            "What a peer may make this end hold. Each is checked before anything is allocated. What is "
-            "above one is refused with `LimitExceeded`, which names it; the link goes on. Kept messages "
-            "are the exception: there the oldest are dropped.",
-            "Give `connect`, `serve` or `asgi_app` your own: `limits=tsushin.Limits(max_open_comms=10)`.",
+            _LIMITS_INTRO,
             "\n".join(rows),
         ]
     )

@@ -86,6 +86,8 @@ def parse_blocks(text: str, page: str) -> list[Block]:
         info, body = match["info"].strip(), textwrap.dedent(match["body"])
         block = Block(page, line, info, body)
         if not (info in ENDS or block.is_output or block.is_directive):
-            raise ValueError(f"{block.where}: info string {info!r}: expected one of {[*ENDS, *OUTPUTS]}")
+            raise ValueError(
+                f"{block.where}: info string {info!r}: expected one of {[*ENDS, *OUTPUTS]}"
+            )
         blocks.append(block)
     return blocks

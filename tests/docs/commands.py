@@ -6,6 +6,7 @@ import re
 import shlex
 
 import typer.testing
+
 from docs.blocks import ROOT, Block
 from tsushin.cli.main import app
 
@@ -23,7 +24,9 @@ def problems(words: list[str]) -> list[str]:
             return _tsushin_problems(rest)
         case ["make", *targets]:
             known = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
-            return [f"make {name}: there is no such target" for name in targets if name not in known]
+            return [
+                f"make {name}: there is no such target" for name in targets if name not in known
+            ]
     return []
 
 
@@ -33,4 +36,6 @@ def _tsushin_problems(words: list[str]) -> list[str]:
     if shown.exit_code:
         return [f"tsushin {' '.join(names)} --help: {shown.output}"]
     options = [word.partition("=")[0] for word in words if word.startswith("--")]
-    return [f"tsushin {' '.join(words)}: no {o} in its help" for o in options if o not in shown.output]
+    return [
+        f"tsushin {' '.join(words)}: no {o} in its help" for o in options if o not in shown.output
+    ]

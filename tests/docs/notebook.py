@@ -16,10 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from time import monotonic
 
-from docs.blocks import ROOT, Block
-from docs.program import WAIT_S
 from jupyter_client.manager import KernelManager
 from playwright.sync_api import TimeoutError as PageTimeoutError
+
+from docs.blocks import ROOT, Block
+from docs.program import WAIT_S
 from tsushin.frontend.attach import FileKernel
 from tsushin.protocol.limits import DEFAULT_LIMITS
 from tsushin.server.app import Endpoint

@@ -12,11 +12,14 @@ from time import monotonic
 
 from docs.blocks import ROOT, Block
 
-WAIT_S = 10  # for one block, or for one output of it; a busy machine is slow, a lost message never comes
+WAIT_S = (
+    10  # for one block, or for one output of it; a busy machine is slow, a lost message never comes
+)
 
 _DONE = "\x1e"  # ASCII's record separator: no block prints it
 _MAIN = f"""
 import json, sys
+sys.stderr = open(int(sys.argv[1]), "w", buffering=1)
 names = {{"__name__": "__main__"}}
 for line in sys.stdin:
     where, code = json.loads(line)
@@ -26,17 +29,20 @@ for line in sys.stdin:
 
 
 class Program:
-    """One process. Its output is what it printed; anything on stderr is an error."""
+    """One process. Its output is what it printed; anything on its stderr is an error.
+
+    What kernels that it starts write to theirs is not its own, and goes where the tests' goes.
+    """
 
     def __init__(self) -> None:
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed by end())
         self._process = subprocess.Popen(
-            [sys.executable, "-u", "-c", _MAIN],
+            [sys.executable, "-u", "-c", _MAIN, str(self._errors.fileno())],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUTF8": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._errors,
+            pass_fds=[self._errors.fileno()],
         )
         self._printed = b""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from itertools import takewhile
+from typing import Self
 
 from docs.blocks import OUTPUTS, Block
 from docs.notebook import Kernel, Page
@@ -35,7 +36,7 @@ class Reading:
             self._last = block.end
             self._begin(block.end).run(block)
 
-    def __enter__(self) -> Reading:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind, error, traceback) -> None:

@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 import re
 
-import make_reference
 import pytest
+
+import make_reference
 import tsushin
 from docs.blocks import ROOT
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import sync_playwright
+
 from docs.blocks import ROOT, pages, parse_blocks, read_blocks
 from docs.commands import commands, problems
 from docs.notebook import CHROMIUM, CHROMIUM_FLAGS
 from docs.reading import Reading
-from playwright.sync_api import sync_playwright
 
 PAGES = pages()
 
