@@ -61,9 +61,11 @@ def test_a_comm_of_a_serving_process_belongs_to_it():
 
 
 def test_each_call_has_its_own_token_unless_given():
-    with serve(ProcessKernel().manager, block=False) as one:
-        with serve(ProcessKernel().manager, block=False, token="given") as two:
-            assert (len(one.token) >= 32, two.token) == (True, "given")
+    with (
+        serve(ProcessKernel().manager, block=False) as one,
+        serve(ProcessKernel().manager, block=False, token="given") as two,
+    ):
+        assert (len(one.token) >= 32, two.token) == (True, "given")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "x.example", "::"])
