@@ -52,8 +52,10 @@ def test_starting_said_late_by_the_same_process_is_no_restart():
     assert watch.verdict(status("starting")) is None
 
 
-def test_one_restart_is_told_once():
+def test_session_is_that_of_the_process_at_work():
     watch = StatusWatch()
-    watch.verdict(status("busy"))
-    assert watch.verdict(status("restarting", session="server")) == "restarted"
-    assert watch.verdict(status("starting", session="next")) is None
+    watch.verdict(status("starting", session="kernel"))
+    assert watch.session is None
+    watch.verdict(status("busy", session="kernel"))
+    watch.verdict(status("restarting", session="server"))
+    assert watch.session == "kernel"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from flows import buffers, check
 
 import tsushin
+from flows import buffers, check
 
 WAIT_S = 10
 
@@ -78,7 +78,7 @@ async def test_leaving_frontend_closes_what_it_opened(served, manager):
 
 
 async def test_wrong_token_is_refused(served):
-    with pytest.raises(tsushin.ConnectFailed, match="40[13]"):
+    with pytest.raises(tsushin.ConnectFailed, match=r"40[13]"):
         await tsushin.connect(served.url, token="wrong")
 
 

@@ -37,11 +37,13 @@ class FileKernel:
         self._timeout_s = timeout_s
         self._info: JsonObject = {}
 
-    async def connect(self) -> Transport:
+    async def connect(self, *, after: str | None = None) -> Transport:
         """See ``Kernel.connect``."""
         try:
             self._info = _read(self._file)
-            return await connect_zmq(self._info, limits=self._limits, timeout_s=self._timeout_s)
+            return await connect_zmq(
+                self._info, limits=self._limits, timeout_s=self._timeout_s, after=after
+            )
         except (
             OSError,
             ValueError,
@@ -102,8 +104,9 @@ class EndpointKernel:
         self._limits = limits
         self._timeout_s = timeout_s
 
-    async def connect(self) -> Transport:
+    async def connect(self, *, after: str | None = None) -> Transport:
         """See ``Kernel.connect``."""
+        del after  # the server sees to that
         return await connect_websocket(
             self._url,
             token=self._token,

@@ -89,8 +89,9 @@ class Frontend:
         self._numbers = itertools.count(1)
         self._ended: TsushinError | None = None
         self._is_closing = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._held: list[Message] | None = None  # while the kernel restarts: to be sent to the next
         self._listen()
+        self._pumping = self._loop.create_task(self._pump(), name="tsushin frontend pump")
 
     @property
     def is_alive(self) -> bool:
@@ -259,7 +260,10 @@ class Frontend:
     def _send(self, message: Message) -> None:
         if self._ended is not None:
             raise self._ended
-        self._transport.send(message)
+        if self._held is None:
+            self._transport.send(message)
+        else:
+            self._held.append(message)
 
     def _guarded(self, on_output: OnOutput) -> OnOutput:
         """Report what a user's callback raises, and go on."""
@@ -277,47 +281,56 @@ class Frontend:
     def _listen(self) -> None:
         self._transport.on_fault = self.comm_manager.runtime.fault
         self._status = StatusWatch()
-        self._tasks = [
-            self._loop.create_task(self._pump(), name="tsushin frontend pump"),
-            self._loop.create_task(self._watch(), name="tsushin kernel watch"),
-        ]
-
-    async def _stop_listening(self) -> None:
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        self._watching = self._loop.create_task(self._watch(), name="tsushin kernel watch")
 
     async def _pump(self) -> None:
+        """Receive as long as there is a link, and make it anew when the kernel was restarted."""
         try:
             while True:
-                for _ in range(_BATCH):
-                    self._receive(await self._transport.receive())
-                await asyncio.sleep(0)
+                await self._receive_until_restarted()
+                await self._reconnect()
         except TransportError as error:
             await self._end_link(error)
+
+    async def _receive_until_restarted(self) -> None:
+        while True:
+            for _ in range(_BATCH):
+                if self._receive(await self._transport.receive()) == "restarted":
+                    return
+            await asyncio.sleep(0)
+
+    def _receive(self, message: Message) -> KernelGoneWhy | None:
+        try:
+            self._requests.receive(message)
+            self.comm_manager.receive(message)
+        except RemoteProtocolError as error:
+            self.comm_manager.runtime.fault(error)
+        why = self._status.verdict(message)
+        if why is not None:
+            self._lose_kernel(why)
+        return why
 
     async def _watch(self) -> None:
         self._lose_kernel(await self._kernel.wait_gone())
 
-    def _receive(self, message: Message) -> None:
-        try:
-            self._requests.receive(message)
-            self.comm_manager.receive(message)
-            why = self._status.verdict(message)
-        except RemoteProtocolError as error:
-            self.comm_manager.runtime.fault(error)
-            return
-        if why is not None:
-            self._lose_kernel(why)
+    async def _reconnect(self) -> None:
+        """Make the link anew: the old one may hear the next process too late, and miss what it says."""
+        await stop(self._watching)
+        await self._transport.aclose()
+        self._transport = await self._kernel.connect(after=self._status.session)
+        held, self._held = self._held, None
+        for message in held or ():
+            self._transport.send(message)
+        self._listen()
 
     # ------------------------------------------------------------------ ending
 
     def _lose_kernel(self, why: KernelGoneWhy) -> None:
         """The kernel's process is gone. After a restart the link serves the next one."""
         gone = KernelGone(f"{self._kernel.about} {_GONE[why]}", why=why)
-        if why != "restarted":
+        if why == "restarted":
+            self._held = []
+        else:
             self._ended = self._ended or gone
         self._lose(gone)
 
@@ -337,23 +350,23 @@ class Frontend:
         self.comm_manager.lose(str(error), error)
 
     async def _restart(self) -> None:
-        await self._stop_listening()
+        await stop(self._pumping, self._watching)
+        self._ended = None
         self._lose_kernel("restarted")
         try:
             await self._kernel.restart()
-            await self._transport.aclose()
-            self._transport = await self._kernel.connect()
+            await self._reconnect()
         except BaseException as error:
             gone = TransportClosed(f"{self._kernel.about} could not be restarted")
             self._ended = error if isinstance(error, TsushinError) else gone
+            self._lose(self._ended)
             raise
-        self._ended = None
-        self._listen()
+        self._pumping = self._loop.create_task(self._pump(), name="tsushin frontend pump")
 
     async def _aclose(self) -> None:
         if self._ended is None and not self._kernel.is_ours:
             self._close_own_comms()
-        await self._stop_listening()
+        await stop(self._pumping, self._watching)
         self._ended = self._ended or TransportClosed("the frontend was closed")
         self._lose(self._ended)
         try:
@@ -366,6 +379,13 @@ class Frontend:
         for comm in list(self.comm_manager.comms.values()):
             if isinstance(comm, Comm) and comm.primary:
                 comm.close(metadata={"reason": "the frontend was closed"})
+
+
+async def stop(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 async def finish(cleanup: Coroutine[object, object, None]) -> None:

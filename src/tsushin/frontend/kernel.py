@@ -18,8 +18,11 @@ class Kernel(Protocol):
     can_restart: bool
     """Whether ``restart`` is possible; otherwise it is never called."""
 
-    async def connect(self) -> Transport:
+    async def connect(self, *, after: str | None = None) -> Transport:
         """Start the kernel if that is still to be done, and return a live link to it.
+
+        Args:
+            after: after a restart, the session of the process that ended or is about to.
 
         Raises:
             ConnectFailed: it cannot be started or reached.

@@ -37,7 +37,7 @@ class LaunchedKernel:
             self._manager.transport_encryption = "auto"
         self._is_started = False
 
-    async def connect(self) -> Transport:
+    async def connect(self, *, after: str | None = None) -> Transport:
         """See ``Kernel.connect``."""
         if not self._is_started:
             await self._start()
@@ -46,6 +46,7 @@ class LaunchedKernel:
                 self._manager.get_connection_info(),
                 limits=self._limits,
                 timeout_s=self._timeout_s,
+                after=after,
             )
         )
         gone = asyncio.ensure_future(self.wait_gone())

@@ -45,8 +45,9 @@ class ServerKernel:
         self._limits = limits
         self._timeout_s = timeout_s
 
-    async def connect(self) -> Transport:
+    async def connect(self, *, after: str | None = None) -> Transport:
         """See ``Kernel.connect``."""
+        del after  # the server sees to that
         kernel_id = self._id = await self._find()
         # Without this look, a wrong id and a wrong token are both "403" or "404" of a WebSocket.
         if not await self._server.has_kernel(kernel_id):

@@ -24,27 +24,28 @@ _STATUS: Final[dict[object, KernelGoneWhy]] = {
 
 
 class StatusWatch:
-    """Follows the iopub of one kernel."""
+    """Follows the iopub of one process.
+
+    Attributes:
+        session: that of the process, once it was seen at work.
+    """
 
     def __init__(self) -> None:
-        self._session: str | None = None  # of the process that was seen at work
+        self.session: str | None = None
 
     def verdict(self, message: Message) -> KernelGoneWhy | None:
         """Return why the kernel is gone, if ``message`` says so. Show it every message, in order."""
         if message.channel != "iopub":
             return None
-        why: KernelGoneWhy | None = None
         if message.msg_type == "shutdown_reply":
-            why = "restarted" if message.content.get("restart") is True else "shut down"
-        elif message.msg_type == "status":
-            why = self._of_status(message.content.get("execution_state"), message.session)
-        if why is not None:
-            self._session = None  # the next process's "starting" is not news
-        return why
+            return "restarted" if message.content.get("restart") is True else "shut down"
+        if message.msg_type == "status":
+            return self._of_status(message.content.get("execution_state"), message.session)
+        return None
 
     def _of_status(self, state: object, session: str) -> KernelGoneWhy | None:
         if state == "busy":
-            self._session = session
-        elif state == "starting" and self._session not in (None, session):
+            self.session = session
+        elif state == "starting" and self.session not in (None, session):
             return "restarted"
         return _STATUS.get(state) if isinstance(state, str) else None

@@ -26,7 +26,9 @@ from tsushin.protocol.messages import Channel, Message, new_header
 from tsushin.transports.zmq import ZmqTransport
 
 CONNECT_TIMEOUT_S: Final = 30.0
-_ASK_AGAIN_S: Final = 0.1  # from an answer whose status was not heard to the next question
+_FIRST_PAUSE_S: Final = 0.1  # until the question is asked again; doubles
+_LONGEST_PAUSE_S: Final = 5.0
+_ASKED: Final[tuple[Channel, ...]] = ("shell", "control")
 
 
 async def connect_zmq(
@@ -34,8 +36,12 @@ async def connect_zmq(
     *,
     limits: Limits = DEFAULT_LIMITS,
     timeout_s: float = CONNECT_TIMEOUT_S,
+    after: str | None = None,
 ) -> ZmqTransport:
     """Connect to the kernel of a connection file; its iopub is heard when this returns.
+
+    Args:
+        after: session of a process that is about to end here, or None: another one must be heard.
 
     Raises:
         ConnectFailed: nothing was heard within ``timeout_s`` seconds.
@@ -44,7 +50,7 @@ async def connect_zmq(
     transport = ZmqTransport(info, limits=limits)
     try:
         async with asyncio.timeout(timeout_s):
-            await _hear_iopub(transport)
+            await _hear_iopub(transport, after)
     except TimeoutError:
         await transport.aclose()
         raise ConnectFailed(
@@ -56,26 +62,31 @@ async def connect_zmq(
     return transport
 
 
-async def _hear_iopub(transport: ZmqTransport) -> None:
-    session = uuid4().hex
-    numbers = itertools.count(1)
+async def _hear_iopub(transport: ZmqTransport, after: str | None) -> None:
     kept: list[Message] = []
+    asking = asyncio.ensure_future(_ask_again_and_again(transport, session := uuid4().hex))
+    try:
+        while True:
+            message = await transport.receive()
+            if message.session == after and after is not None:
+                continue
+            is_answer = message.parent_header.get("session") == session
+            if not is_answer and message.msg_type != "iopub_welcome":
+                kept.append(message)
+            if message.channel == "iopub":
+                transport.unread(kept)
+                return
+    finally:
+        asking.cancel()
 
-    def ask(channel: Channel) -> None:
-        msg_id = f"{session}_{next(numbers)}"
-        header = new_header("kernel_info_request", msg_id=msg_id, session=session, now=time.time())
-        transport.send(Message(channel, header))
 
-    ask("shell")
-    ask("control")
-    while True:
-        message = await transport.receive()
-        is_answer = message.parent_header.get("session") == session
-        if not is_answer and message.msg_type != "iopub_welcome":
-            kept.append(message)
-        if message.channel == "iopub":
-            transport.unread(kept)
-            return
-        if is_answer:
-            await asyncio.sleep(_ASK_AGAIN_S)
-            ask(message.channel)
+async def _ask_again_and_again(transport: ZmqTransport, session: str) -> None:
+    """Ask for ``kernel_info`` until cancelled: an answer may be missed, a question die with a process."""
+    for number in itertools.count():
+        for channel in _ASKED:
+            msg_id = f"{session}_{channel}_{number}"
+            header = new_header(
+                "kernel_info_request", msg_id=msg_id, session=session, now=time.time()
+            )
+            transport.send(Message(channel, header))
+        await asyncio.sleep(min(_FIRST_PAUSE_S * 2**number, _LONGEST_PAUSE_S))
