@@ -21,7 +21,13 @@ export default tseslint.config(
     files: ["**/*.js", "**/*.mjs"],
     extends: [tseslint.configs.disableTypeChecked],
     languageOptions: {
-      globals: { process: "readonly", console: "readonly", URL: "readonly", Buffer: "readonly" },
+      globals: {
+        Buffer: "readonly",
+        URL: "readonly",
+        console: "readonly",
+        performance: "readonly",
+        process: "readonly",
+      },
     },
   },
 );

@@ -9,6 +9,7 @@ const encoder = new TextEncoder();
 // ignoreBOM keeps a byte order mark in the text, where JSON.parse refuses it.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+const MAX_DEPTH = 1000; // levels; parsers of other languages stop between 256 and 1,000
 /** Return `value` as compact JSON in UTF-8. */
 export function encodeJson(value: JsonObject | Header): Uint8Array<ArrayBuffer> {
   return encoder.encode(JSON.stringify(value));
@@ -28,15 +29,39 @@ export function decodeText(bytes: Uint8Array, part: string): string {
   }
 }
 
-/** Parse text that must be a JSON object; throws `WireError` at `part`. */
-export function parseObject(text: string, part: string): JsonObject {
-  let value: unknown;
+/** Parse JSON; throws `WireError` at `part` where it is none, or nested too deeply. */
+export function parse(text: string, part: string): unknown {
+  if (isTooDeep(text)) {
+    throw new WireError(`expected JSON of at most ${MAX_DEPTH} levels`, { part });
+  }
   try {
-    value = JSON.parse(text) as unknown;
+    return JSON.parse(text) as unknown;
   } catch {
     throw new WireError(`expected JSON, got ${quote(text)}`, { part });
   }
-  return demandObject(value, part);
+}
+
+/**
+ * Tell whether brackets nest deeper than `MAX_DEPTH`. `JSON.parse` takes any depth, but whoever walks the
+ * result, `JSON.stringify` included, runs out of stack.
+ */
+function isTooDeep(text: string): boolean {
+  if (text.length <= 2 * MAX_DEPTH) return false; // each level is two characters at least
+  let depth = 0;
+  for (let at = 0; at < text.length && depth <= MAX_DEPTH; at++) {
+    const character = text[at];
+    if (character === '"') at = endOfString(text, at);
+    else if (character === "[" || character === "{") depth += 1;
+    else if (character === "]" || character === "}") depth -= 1;
+  }
+  return depth > MAX_DEPTH;
+}
+
+/** Return where the string that begins at `start` ends; it may hold brackets and escaped quotes. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (at < text.length && text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
+  return at;
 }
 
 /** Return `value` as a JSON object; throws `WireError` at `part` where it is none. */
@@ -88,7 +113,7 @@ export function checkPartSizes(parts: readonly Uint8Array[], limits: Limits): vo
 /** Decode four JSON parts whose sizes were checked. Throws `WireError`, naming the part. */
 export function decodeParts(parts: readonly Uint8Array[]): JsonParts {
   const [header, parent_header, metadata, content] = PART_NAMES.map((name, i) =>
-    parseAny(parts[i], name),
+    parse(decodeText(parts[i] ?? new Uint8Array(), name), name),
   );
   return {
     header: demandHeader(header),
@@ -96,13 +121,4 @@ export function decodeParts(parts: readonly Uint8Array[]): JsonParts {
     metadata: demandObjectOrEmptyList(metadata, "metadata"),
     content: demandObject(content, "content"),
   };
-}
-
-function parseAny(bytes: Uint8Array | undefined, part: string): unknown {
-  const text = decodeText(bytes ?? new Uint8Array(), part);
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw new WireError(`expected JSON, got ${quote(text)}`, { part });
-  }
 }

@@ -18,7 +18,7 @@ import {
   demandObjectOrEmptyList,
   encodeJson,
   encodeText,
-  parseObject,
+  parse,
 } from "./parts.js";
 import type { TableLayout } from "./offsets.js";
 import { readCount, readParts, writeFrame } from "./offsets.js";
@@ -65,7 +65,7 @@ function decodeBinary(frame: Uint8Array, limits: Limits): Message {
 }
 
 function fromJson(text: string, buffers: Uint8Array[]): Message {
-  const json = parseObject(text, "message");
+  const json = demandObject(parse(text, "message"), "message");
   const inside = json.buffers ?? [];
   if (!Array.isArray(inside) || inside.length > 0) {
     throw new WireError(`expected an empty list, got ${quote(inside)}`, { part: "buffers" });
