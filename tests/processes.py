@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,13 +80,26 @@ def jupyter_server(folder):
     reader.start()
     try:
         assert is_ready.wait(START_S), "".join(server.log)
-        assert process.poll() is None, "".join(server.log)
+        wait_listening(port, server)
         yield server
     finally:
         process.terminate()
         process.wait(START_S)
         reader.join(START_S)
         process.stderr.close()
+
+
+def wait_listening(port, server):
+    """Return once the port takes connections: the server says that it runs a moment earlier."""
+    until = time.monotonic() + START_S
+    while time.monotonic() < until and server.process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            time.sleep(0.02)  # nothing tells; a refused connection returns at once
+        else:
+            return
+    raise AssertionError("".join(server.log))
 
 
 def read_log(server, is_ready):

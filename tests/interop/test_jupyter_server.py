@@ -7,6 +7,7 @@ import pytest
 from flows import PYTHON, frontend_opens, kernel_opens
 from processes import jupyter_server
 from tsushin import connect
+from tsushin.frontend.rest import Server
 
 pytestmark = pytest.mark.interop
 
@@ -17,10 +18,15 @@ def server(tmp_path_factory):
         yield server
 
 
+@pytest.fixture(scope="module")
+def kernel_id(server):
+    return asyncio.run(Server(server.url, token=server.token).start("python3"))
+
+
 @pytest.fixture(params=["v1", "default"])
-async def fe(server, request):
+async def fe(server, kernel_id, request):
     async with connect(
-        server.url, token=server.token, kernel_name="python3", subprotocol=request.param
+        server.url, token=server.token, kernel_id=kernel_id, subprotocol=request.param
     ) as fe:
         assert fe._transport.subprotocol == request.param
         yield fe
