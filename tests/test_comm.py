@@ -16,13 +16,13 @@ def pair():
 
 @pytest.fixture
 def manager(pair):
-    return pair.kernel.comm_manager
+    return pair.kernel
 
 
 @pytest.fixture
 def joined(pair, manager):
     """Both ends of an open comm."""
-    expected = pair.frontend.comm_manager.expect_open("t")
+    expected = pair.frontend.expect_open("t")
     here = Comm("t", manager=manager)
     pair.run()
     return here, expected.result(0)
@@ -191,7 +191,7 @@ def test_a_message_before_on_msg_is_kept(pair, joined):
 
 
 def test_messages_sent_in_the_open_handler_come_after_the_open(pair, manager):
-    pair.frontend.comm_manager.register_target("t", lambda comm, msg: comm.send({"hello": 1}))
+    pair.frontend.register_target("t", lambda comm, msg: comm.send({"hello": 1}))
     comm = Comm("t", manager=manager)
     pair.run()
     assert comm.expect_msg().result(0)["content"]["data"] == {"hello": 1}

@@ -20,14 +20,14 @@ def test_without_finders_there_is_no_host():
 
 
 def test_a_finder_that_finds_nothing_leaves_it_to_the_next():
-    manager = comm_pair().kernel.comm_manager
+    manager = comm_pair().kernel
     host.add_finder(lambda: manager)
     host.add_finder(lambda: None)
     assert host.host_manager() is manager
 
 
 def test_the_finder_added_last_is_asked_first():
-    first, second = comm_pair().kernel.comm_manager, comm_pair().kernel.comm_manager
+    first, second = comm_pair().kernel, comm_pair().kernel
     host.add_finder(lambda: first)
     host.add_finder(lambda: second)
     assert host.host_manager() is second
@@ -38,5 +38,5 @@ def test_the_host_is_looked_for_each_time():
     host.add_finder(lambda: found[0] if found else None)
     with pytest.raises(NoHost):
         host.host_manager()
-    found.append(comm_pair().kernel.comm_manager)
+    found.append(comm_pair().kernel)
     assert host.host_manager() is found[0]

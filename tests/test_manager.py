@@ -30,12 +30,12 @@ def pair():
 
 @pytest.fixture
 def kernel(pair):
-    return pair.kernel.comm_manager
+    return pair.kernel
 
 
 @pytest.fixture
 def frontend(pair):
-    return pair.frontend.comm_manager
+    return pair.frontend
 
 
 def types_sent(pair):
@@ -50,7 +50,7 @@ def feed(end, msg_type, **content):
     """Give an end a message as a peer might send it, checked by nobody."""
     header = new_header(msg_type, msg_id="m1", session="peer", now=0.0)
     metadata = content.pop("metadata", {})
-    end.comm_manager.receive(Message("shell", header, {}, metadata, content))
+    end.receive(Message("shell", header, {}, metadata, content))
 
 
 class Foreign:
@@ -75,9 +75,9 @@ class Foreign:
 @pytest.mark.parametrize("opener", ["kernel", "frontend"])
 def test_either_side_opens_and_the_other_answers(pair, opener):
     ends = {"kernel": pair.kernel, "frontend": pair.frontend}
-    here = ends.pop(opener).comm_manager
+    here = ends.pop(opener)
     [there] = ends.values()
-    there.comm_manager.register_target("echo", echo)
+    there.register_target("echo", echo)
     comm = here.new_comm("echo")
     comm.send({"n": 1}, {"m": 2}, [b"abc"])
     answer = comm.expect_msg()
@@ -201,9 +201,9 @@ def test_a_frontend_that_started_its_kernel_closes_what_it_does_not_know(pair, k
 
 def test_an_attached_frontend_never_closes_what_it_does_not_know():
     pair = comm_pair(frontends=2, on_unknown="ignore")
-    first, second = (end.comm_manager for end in pair.frontends)
+    first, second = (end for end in pair.frontends)
     first.register_target("t", echo)
-    comm = pair.kernel.comm_manager.new_comm("t")
+    comm = pair.kernel.new_comm("t")
     comm.send({"n": 1})
     answer = comm.expect_msg()
     pair.run()
@@ -214,19 +214,19 @@ def test_an_attached_frontend_never_closes_what_it_does_not_know():
 def test_the_second_frontends_messages_reach_a_comm_the_first_one_closed_as_late():
     pair = comm_pair(frontends=2)
     for end in pair.frontends:
-        end.comm_manager.register_target("t", lambda comm, msg: None)
-    comm = pair.kernel.comm_manager.new_comm("t")
+        end.register_target("t", lambda comm, msg: None)
+    comm = pair.kernel.new_comm("t")
     pair.run()
-    pair.frontends[0].comm_manager.comms[comm.comm_id].close()
-    pair.frontends[1].comm_manager.comms[comm.comm_id].send({})
+    pair.frontends[0].comms[comm.comm_id].close()
+    pair.frontends[1].comms[comm.comm_id].send({})
     pair.run()
-    assert (pair.kernel.comm_manager.late, pair.kernel.runtime.faults) == (1, [])
+    assert (pair.kernel.late, pair.kernel.runtime.faults) == (1, [])
 
 
 def test_unknown_ids_are_normal_at_a_frontend_and_reported_at_a_kernel(pair):
     for end in pair.ends:
         feed(end, "comm_msg", comm_id="other", data={})
-        assert end.comm_manager.unknown == 1
+        assert end.unknown == 1
     assert pair.frontend.runtime.faults == []
     [fault] = pair.kernel.runtime.faults
     assert str(fault) == "comm_msg 'other': no comm with this id is open"
@@ -234,7 +234,7 @@ def test_unknown_ids_are_normal_at_a_frontend_and_reported_at_a_kernel(pair):
 
 def test_a_target_gone_between_open_and_run_is_left_alone_by_an_attached_frontend():
     pair = comm_pair(on_unknown="ignore")
-    manager = pair.frontend.comm_manager
+    manager = pair.frontend
     expected = manager.expect_open("t")
     asked = manager._waits_for
 
@@ -244,7 +244,7 @@ def test_a_target_gone_between_open_and_run_is_left_alone_by_an_attached_fronten
         return answer
 
     manager._waits_for = waits_for
-    pair.kernel.comm_manager.new_comm("t")
+    pair.kernel.new_comm("t")
     pair.run()
     assert (types_sent(pair), manager.comms, manager.unknown) == (["comm_open"], {}, 1)
 
@@ -432,7 +432,7 @@ def test_a_close_crossing_a_close_is_late_and_no_fault(pair, kernel, frontend):
     kernel.comms[comm.comm_id].close()
     comm.close()
     pair.run()
-    assert [end.comm_manager.late for end in pair.ends] == [1, 1]
+    assert [end.late for end in pair.ends] == [1, 1]
     assert [end.runtime.faults for end in pair.ends] == [[], []]
 
 
@@ -568,10 +568,10 @@ def test_binary_that_arrives_before_anybody_reads_is_kept(pair, kernel, frontend
 
 def test_the_limit_of_open_comms_holds_for_a_peer():
     pair = comm_pair(limits=Limits(max_open_comms=1))
-    pair.kernel.comm_manager.register_target("t", lambda comm, msg: None)
+    pair.kernel.register_target("t", lambda comm, msg: None)
     for comm_id in ("c1", "c2"):
         feed(pair.kernel, "comm_open", comm_id=comm_id, target_name="t")
-    assert list(pair.kernel.comm_manager.comms) == ["c1"]
+    assert list(pair.kernel.comms) == ["c1"]
     assert pair.sent[-1].metadata["tsushin"]["error"]["code"] == "limit_exceeded"
 
 

@@ -34,7 +34,7 @@ class Pairs(RuleBasedStateMachine):
         self.number = 0
         self.gate = Gate(is_open=True)
         for end in (self.pair.kernel, self.pair.frontend):
-            end.comm_manager.register_target(TARGET, self.accepter(end.name))
+            end.register_target(TARGET, self.accepter(end.name))
 
     def accepter(self, name):
         def accept(comm, _msg):
@@ -59,7 +59,7 @@ class Pairs(RuleBasedStateMachine):
     @rule(target=comms, from_kernel=st.booleans(), listen_later=st.booleans())
     def open(self, from_kernel, listen_later):
         end = self.pair.kernel if from_kernel else self.pair.frontend
-        comm = end.comm_manager.new_comm(TARGET)
+        comm = end.new_comm(TARGET)
         if not listen_later:
             self.listen(comm, end.name)
         return comm.comm_id
@@ -67,7 +67,7 @@ class Pairs(RuleBasedStateMachine):
     @rule(comm_id=comms, from_kernel=st.booleans(), count=st.integers(1, 3))
     def send(self, comm_id, from_kernel, count):
         end = self.pair.kernel if from_kernel else self.pair.frontend
-        comm = end.comm_manager.get_comm(comm_id)
+        comm = end.get_comm(comm_id)
         for _ in range(count if comm is not None else 0):
             self.number += 1
             comm.send({"n": self.number}, buffers=[b"x"])
@@ -76,7 +76,7 @@ class Pairs(RuleBasedStateMachine):
     @rule(comm_id=comms, from_kernel=st.booleans())
     def close(self, comm_id, from_kernel):
         end = self.pair.kernel if from_kernel else self.pair.frontend
-        comm = end.comm_manager.get_comm(comm_id)
+        comm = end.get_comm(comm_id)
         if comm is not None:
             comm.close({"by": end.name})
             comm.close()
@@ -91,7 +91,7 @@ class Pairs(RuleBasedStateMachine):
     @rule(comm_id=comms, from_kernel=st.booleans())
     def listen_now(self, comm_id, from_kernel):
         end = self.pair.kernel if from_kernel else self.pair.frontend
-        comm = end.comm_manager.get_comm(comm_id)
+        comm = end.get_comm(comm_id)
         if comm is not None:
             self.listen(comm, end.name)
 
@@ -122,9 +122,7 @@ class Pairs(RuleBasedStateMachine):
     def drain(self, comm_id):
         self.gate.open()
         self.pair.run()
-        kernel, frontend = (
-            end.comm_manager.get_comm(comm_id) for end in (self.pair.kernel, self.pair.frontend)
-        )
+        kernel, frontend = (end.get_comm(comm_id) for end in (self.pair.kernel, self.pair.frontend))
         assert (kernel is None) == (frontend is None) == (comm_id in self.closed_by)
         for here, there in (("kernel", "frontend 0"), ("frontend 0", "kernel")):
             if comm_id not in self.closed_by and (comm_id, there) in self.seen:
@@ -152,7 +150,7 @@ class Pairs(RuleBasedStateMachine):
 
     @invariant()
     def the_watcher_has_no_part(self):
-        watcher = self.pair.frontends[1].comm_manager
+        watcher = self.pair.frontends[1]
         assert watcher.comms == {}
 
     def teardown(self):

@@ -3,7 +3,7 @@
 ::
 
     pair = comm_pair(frontends=2)
-    comm = pair.kernel.comm_manager.new_comm("t")      # sent, and held
+    comm = pair.kernel.new_comm("t")      # sent, and held
     pair.choices()                                     # what could happen next
     pair.run()                                         # everything, in order
 
@@ -13,8 +13,10 @@ is kept; what happens next among channels, links and callbacks is the test's cho
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 from tsushin.errors import TransportError, TransportLost
@@ -28,21 +30,49 @@ from tsushin.transports.memory import MemoryTransport, memory_pair
 _MAX_STEPS = 100_000  # then two ends answer each other for ever, which is a bug
 
 
-@dataclass(repr=False)
-class End:
-    """One end of a pair.
+class End(CommManager):
+    """One end of a pair: a real manager, with everything around it in the test's hands.
+
+    Args:
+        name: "kernel", "frontend 0", …; also its session.
+        links: its transports, one for each peer.
+        record: told of each message that left.
 
     Attributes:
-        name: "kernel", "frontend 0", …
-        comm_manager: its comms and targets.
         runtime: where its handlers run, and what they and the peer did wrong.
-        links: its transports, one for each peer.
     """
 
-    name: str
-    comm_manager: CommManager
     runtime: StepRuntime
-    links: list[MemoryTransport]
+
+    def __init__(
+        self,
+        name: str,
+        links: list[MemoryTransport],
+        *,
+        channel: Channel,
+        on_unknown: OnUnknown,
+        clock: Clock,
+        limits: Limits,
+        record: Callable[[Message], None],
+    ) -> None:
+        def send(message: Message) -> None:
+            for link in links:
+                # A kernel publishes to whoever is there; a frontend hears that its link is gone.
+                with suppress(TransportError) if channel == "iopub" else nullcontext():
+                    link.send(message)
+            record(message)
+
+        super().__init__(
+            send=send,
+            runtime=StepRuntime(),
+            channel=channel,
+            on_unknown=on_unknown,
+            session=name,
+            limits=limits,
+            clock=clock,
+        )
+        self.name = name
+        self.links = links
 
     def __repr__(self) -> str:
         return f"<End {self.name}>"
@@ -64,7 +94,7 @@ class Choice:
         self.link.step(self.channel)
         message = self.link.receive_nowait()
         if message is not None:
-            self.end.comm_manager.receive(message)
+            self.end.receive(message)
 
 
 @dataclass
@@ -121,7 +151,7 @@ class CommPair:
         """
         for link in frontend.links:
             link.cut()
-        frontend.comm_manager.lose("the link was cut", TransportLost("the link was cut"))
+        frontend.lose("the link was cut", TransportLost("the link was cut"))
 
 
 def comm_pair(
@@ -135,44 +165,14 @@ def comm_pair(
             started the kernel, "ignore" as one that attached to it.
         limits: of every end.
     """
+    clock, sent = Clock(), list[Message]()
     joined = [memory_pair() for _ in range(frontends)]
     for link in chain.from_iterable(joined):
         link.hold()
-    maker = _Maker(Clock(), limits)
-    kernel = maker.end("kernel", "iopub", "close", [link for link, _ in joined])
+    make = partial(End, clock=clock, limits=limits, record=sent.append)
+    kernel = make("kernel", [link for link, _ in joined], channel="iopub", on_unknown="close")
     fronts = [
-        maker.end(f"frontend {number}", "shell", on_unknown, [link])
+        make(f"frontend {number}", [link], channel="shell", on_unknown=on_unknown)
         for number, (_, link) in enumerate(joined)
     ]
-    return CommPair(kernel, fronts, maker.clock, maker.sent)
-
-
-class _Maker:
-    """Makes the ends of one pair, which share a clock and a record of what was sent."""
-
-    def __init__(self, clock: Clock, limits: Limits) -> None:
-        self.clock = clock
-        self.limits = limits
-        self.sent: list[Message] = []
-
-    def end(
-        self, name: str, channel: Channel, on_unknown: OnUnknown, links: list[MemoryTransport]
-    ) -> End:
-        def send(message: Message) -> None:
-            for link in links:
-                # A kernel publishes to whoever is there; a frontend hears that its link is gone.
-                with suppress(TransportError) if channel == "iopub" else nullcontext():
-                    link.send(message)
-            self.sent.append(message)
-
-        runtime = StepRuntime()
-        manager = CommManager(
-            send=send,
-            runtime=runtime,
-            channel=channel,
-            on_unknown=on_unknown,
-            session=name,
-            limits=self.limits,
-            clock=self.clock,
-        )
-        return End(name, manager, runtime, links)
+    return CommPair(kernel, fronts, clock, sent)
