@@ -236,7 +236,9 @@ def test_a_later_loop_takes_over_from_one_that_ended(kernel):
     async def attach_and_open(comm_id):
         page = RecordingPage()
         link = await kernel.attach(page)
-        link.receive(page.message("comm_open", {"comm_id": comm_id, "target_name": "t", "data": {}}))
+        link.receive(
+            page.message("comm_open", {"comm_id": comm_id, "target_name": "t", "data": {}})
+        )
 
     asyncio.run(attach_and_open("1"))
     asyncio.run(attach_and_open("2"))

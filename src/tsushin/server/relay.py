@@ -61,8 +61,7 @@ class RelayKernel:
             ConnectFailed: it cannot be started or reached.
         """
         async with self._lock:
-            transport = await self._kernel.connect()
-            await transport.aclose()
+            await self._wait_for_answer()
             self._set_running()
 
     async def watch(self, on_death: Callable[[], None]) -> None:
@@ -101,7 +100,7 @@ class RelayKernel:
         await self._kernel.interrupt()
 
     async def restart(self) -> None:
-        """See ``KernelEnd.restart``; returns when the new kernel answers every page's link.
+        """See ``KernelEnd.restart``; returns when the new kernel answers, over every page's link.
 
         Raises:
             ConnectFailed: the new kernel does not come up; the pages are told that it is dead.
@@ -112,6 +111,7 @@ class RelayKernel:
             await self._hang_up()
             try:
                 await self._kernel.restart()
+                await self._wait_for_answer()
                 for link in list(self._links):
                     link.use(await self._kernel.connect())
             except TsushinError:
@@ -136,6 +136,11 @@ class RelayKernel:
         self._links.discard(link)
 
     # ------------------------------------------------------------------ inside
+
+    async def _wait_for_answer(self) -> None:
+        """Start the kernel if that is still to be done; return when it answers, pages or not."""
+        transport = await self._kernel.connect()
+        await transport.aclose()
 
     def _set_running(self) -> None:
         self.execution_state = "idle"
