@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 
 import pytest
+import zmq
 
 from flows import PYTHON, frontend_opens, kernel_opens, value
+from transports.zmq_kernel import ZmqKernel
 from tsushin import ExecutionError, KernelGone, TransportClosed, connect
 from tsushin.errors import CommClosed, Unsupported
-from tsushin.frontend.frontend import finish
+from tsushin.protocol.messages import Message
 
 pytestmark = pytest.mark.interop
 
@@ -286,19 +289,65 @@ async def opened_comm(fe):
     return comm, closes
 
 
-async def test_cleaning_up_is_finished_though_cancelled():
-    begun, may_end, ended = asyncio.Event(), asyncio.Event(), []
+# ---------------------------------------------------------------- a kernel that misbehaves
 
-    async def cleanup():
-        begun.set()
-        await may_end.wait()
-        ended.append(True)
 
-    finishing = asyncio.ensure_future(finish(cleanup()))
-    await begun.wait()
-    finishing.cancel()
-    await asyncio.sleep(0)
-    may_end.set()
-    with pytest.raises(asyncio.CancelledError):
-        await finishing
-    assert ended == [True]
+@pytest.fixture
+async def odd(tmp_path):
+    """A frontend at sockets that a test drives: the kernel's side, and the frontend."""
+    kernel = ZmqKernel(iopub=zmq.XPUB)
+    file = tmp_path / "kernel.json"
+    file.write_text(json.dumps(kernel.info))
+    async with connect(connection_file=file, timeout=10) as fe:
+        yield kernel, fe
+    await kernel.aclose()
+
+
+def from_kernel(kernel, channel, kind, content, parent=None):
+    return Message(channel, kernel.header(kind), parent or {}, {}, content)
+
+
+async def test_malformed_frames_are_reported_and_the_next_message_arrives(odd, caplog):
+    kernel, fe = odd
+    opened = fe.expect_open("after", timeout=10)
+    kernel.send_frames("iopub", [b"<IDS|MSG>", b"not signed", b"{}", b"{}", b"{}", b"{}"])
+    kernel.send_frames("iopub", [b"nonsense"])
+    kernel.send(from_kernel(kernel, "iopub", "comm_open", {"comm_id": 7, "target_name": "after"}))
+    kernel.send(from_kernel(kernel, "iopub", "comm_open", {"comm_id": "a", "target_name": "after"}))
+    assert (await opened).comm_id == "a"
+    texts = [record.message.partition(":")[0] for record in caplog.records]
+    assert texts == ["signature", "delimiter", "comm_open content.comm_id"]
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"status": 7}, {"status": "error", "ename": 1, "evalue": [], "traceback": {}}]
+)
+async def test_malformed_reply_ends_the_execution_with_an_error(odd, content):
+    kernel, fe = odd
+    running = asyncio.ensure_future(fe.execute("1", timeout=10))
+    request = await kernel.receive()
+    for broken in ("stream", "display_data", "execute_result", "error", "clear_output", "status"):
+        kernel.send(from_kernel(kernel, "iopub", broken, {"data": 7, "text": 7}, request.header))
+    kernel.send(from_kernel(kernel, "shell", "execute_reply", content, request.header))
+    idle = {"execution_state": "idle"}
+    kernel.send(from_kernel(kernel, "iopub", "status", idle, request.header))
+    with pytest.raises(ExecutionError):
+        await running
+
+
+async def test_kernel_that_asks_for_input_all_the_same_gets_an_empty_line(odd):
+    kernel, fe = odd
+    fe.comm_manager.new_comm("x")  # the kernel's side learns who it talks to
+    assert (await kernel.receive()).msg_type == "comm_open"
+    question = from_kernel(kernel, "stdin", "input_request", {"prompt": "name?", "password": False})
+    kernel.send(question)
+    answer = await kernel.receive()
+    assert (answer.channel, answer.msg_type) == ("stdin", "input_reply")
+    assert answer.content["value"] == ""
+    assert answer.parent_header == question.header
+
+
+async def test_kernel_that_never_answers_ends_in_time(odd):
+    _, fe = odd
+    with pytest.raises(TimeoutError, match="answer to comm_info_request"):
+        await fe.comms(timeout=0.05)

@@ -31,3 +31,13 @@ async def test_kernel_that_stops_beating_is_silent_after_the_missed_pings(kernel
     kernel.stop_beating()
     async with asyncio.timeout(5):
         await watching
+
+
+async def test_kernel_that_never_beat_is_not_judged(kernel):
+    kernel.stop_beating()
+    watching = asyncio.ensure_future(wait_silent(kernel.info, ping_timeout_s=0.02, max_missed=2))
+    done, _ = await asyncio.wait({watching}, timeout=0.3)
+    assert not done
+    watching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watching

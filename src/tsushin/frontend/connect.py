@@ -12,10 +12,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import uuid4
 
 from tsushin.frontend.attach import EndpointKernel, FileKernel
-from tsushin.frontend.frontend import Frontend, finish
+from tsushin.frontend.frontend import Frontend
 from tsushin.frontend.kernel import Kernel
 from tsushin.frontend.launch import LaunchedKernel
 from tsushin.frontend.server_kernel import ServerKernel
+from tsushin.frontend.tasks import finish
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.protocol.routing import OnUnknown
 from tsushin.transports.websocket import Subprotocol

@@ -16,7 +16,8 @@ import contextlib
 import itertools
 import math
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -24,7 +25,6 @@ from tsushin.comm import Comm
 from tsushin.errors import (
     KernelGone,
     KernelGoneWhy,
-    RemoteProtocolError,
     TransportClosed,
     TransportError,
     TsushinError,
@@ -35,6 +35,7 @@ from tsushin.frontend.comm_info import CommInfo, open_comms
 from tsushin.frontend.execution import Execution, OnOutput, Result
 from tsushin.frontend.kernel import Kernel
 from tsushin.frontend.requests import Reply, Requests, Watcher
+from tsushin.frontend.tasks import finish, stop
 from tsushin.frontend.watch import StatusWatch
 from tsushin.loop_runtime import LoopRuntime
 from tsushin.manager import CommManager
@@ -247,15 +248,20 @@ class Frontend:
         expected: Awaitable[T],
     ) -> T:
         """Send, wait, and stop watching whatever came of it."""
-        session = self.comm_manager.session
-        msg_id = f"{session}_r{next(self._numbers)}"  # apart from the comm messages' numbers
-        header = new_header(msg_type, msg_id=msg_id, session=session, now=time.time())
+        message = self._message(channel, msg_type, content)
+        msg_id = message.header["msg_id"]
         self._requests.watch(msg_id, watcher)
         try:
-            self._send(Message(channel, header, content=content))
+            self._send(message)
             return await expected
         finally:
             self._requests.stop(msg_id)
+
+    def _message(self, channel: Channel, msg_type: str, content: JsonObject) -> Message:
+        session = self.comm_manager.session
+        msg_id = f"{session}_r{next(self._numbers)}"  # apart from the comm messages' numbers
+        header = new_header(msg_type, msg_id=msg_id, session=session, now=time.time())
+        return Message(channel, header, content=content)
 
     def _send(self, message: Message) -> None:
         if self._ended is not None:
@@ -303,12 +309,19 @@ class Frontend:
         try:
             self._requests.receive(message)
             self.comm_manager.receive(message)
-        except RemoteProtocolError as error:
-            self.comm_manager.runtime.fault(error)
+            if message.msg_type == "input_request":
+                self._answer_input(message)
+        except Exception as error:  # nothing a peer sends, or a handler does, may end the pump
+            self.comm_manager.runtime.report(error, f"receiving {message.msg_type}", message)
         why = self._status.verdict(message)
         if why is not None:
             self._lose_kernel(why)
         return why
+
+    def _answer_input(self, request: Message) -> None:
+        """Answer with an empty line: some kernels ask although told that nobody is there."""
+        reply = self._message("stdin", "input_reply", {"status": "ok", "value": ""})
+        self._send(replace(reply, parent_header=dict(request.header)))
 
     async def _watch(self) -> None:
         self._lose_kernel(await self._kernel.wait_gone())
@@ -379,20 +392,3 @@ class Frontend:
         for comm in list(self.comm_manager.comms.values()):
             if isinstance(comm, Comm) and comm.primary:
                 comm.close(metadata={"reason": "the frontend was closed"})
-
-
-async def stop(*tasks: asyncio.Task[None]) -> None:
-    """Cancel tasks and wait until they have ended."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-
-
-async def finish(cleanup: Coroutine[object, object, None]) -> None:
-    """Await ``cleanup`` to its end also when cancelled meanwhile, so that no process stays behind."""
-    task = asyncio.ensure_future(cleanup)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise

@@ -27,7 +27,10 @@ async def wait_silent(
     ping_timeout_s: float = PING_TIMEOUT_S,
     max_missed: int = MAX_MISSED,
 ) -> None:
-    """Ping until ``max_missed`` pings in a row went unanswered, then return. Cancel to stop."""
+    """Ping until ``max_missed`` pings in a row went unanswered, then return. Cancel to stop.
+
+    A kernel that never answered a ping is not judged by it: some have no heartbeat.
+    """
     parsed = ConnectionInfo.parse(info)
     with zmq.asyncio.Context() as context, context.socket(zmq.REQ) as socket:
         socket.linger = 0
@@ -35,6 +38,8 @@ async def wait_silent(
         socket.req_relaxed = socket.req_correlate = True
         parsed.secure(socket)
         socket.connect(parsed.url("hb"))
+        while not await _ping(socket, ping_timeout_s):
+            pass
         missed = 0
         while missed < max_missed:
             missed = 0 if await _ping(socket, ping_timeout_s) else missed + 1
