@@ -278,6 +278,20 @@ def test_a_comm_needs_something_served(monkeypatch):
     assert tsushin.Comm("page").comm_id in manager.comms
 
 
+@pytest.mark.interop
+async def test_in_a_notebooks_kernel_a_comm_belongs_to_the_kernel_even_when_it_serves():
+    code = """
+import tsushin
+serving = tsushin.serve(block=False, manager=tsushin.kernel.process.process_manager())
+comm = tsushin.Comm("page")
+tsushin.comm_manager().get_comm(comm.comm_id) is comm
+"""
+    async with tsushin.connect("python3") as fe:
+        opened = fe.expect_open("page")
+        assert (await fe.execute("import tsushin.kernel.process" + code)).result == "True"
+        assert (await opened).target_name == "page"
+
+
 def test_a_manager_of_another_host_is_refused():
     with pytest.raises(TypeError, match="plain process"):
         kernel_of(comm_pair().kernel)

@@ -26,6 +26,7 @@ from uuid import uuid4
 from tsushin import host
 from tsushin._version import __version__
 from tsushin.errors import RemoteProtocolError, Unsupported, quote
+from tsushin.kernel.attach import attach_if_kernel
 from tsushin.kernel.end import Frames, Page
 from tsushin.loop_runtime import LoopRuntime
 from tsushin.manager import CommManager
@@ -341,8 +342,10 @@ def kernel_of(manager: CommManager) -> ProcessKernel:
 
 
 def _served_manager() -> CommManager | None:
-    """Find the manager for ``Comm``, once something serves or has served it."""
-    return _own.manager if _own is not None and _own.is_hosting else None
+    """Find the manager for ``Comm``, once something serves or has served it; a kernel here comes first."""
+    if _own is None or not _own.is_hosting:
+        return None
+    return attach_if_kernel() or _own.manager
 
 
 host.add_finder(_served_manager)
