@@ -39,7 +39,7 @@ oldest are dropped.
 Give `connect`, `serve` or `asgi_app` your own: `limits=tsushin.Limits(max_open_comms=10)`."""
 _LANGUAGES = {"python": "Python", "typescript": "TypeScript"}
 
-# Python's own, where spec/api.json does not list them: what is called, and what that returns.
+# Python's own: what is called, and what that returns.
 PYTHON: dict[str, Any] = {
     "comm_manager": tsushin.comm_manager,
     "connect": tsushin.connect,
@@ -90,16 +90,15 @@ ADVICE = {
 def api_page() -> str:
     """Return the page about every public name."""
     names = json.loads((ROOT / "spec" / "api.json").read_text("utf-8"))["names"]
-    listed = {entry["name"] for entry in names}
-    blocks = [
-        "# The public API",
-        _API_INTRO,
-    ]
+    blocks = ["# The public API", _API_INTRO]
     for entry in names:
-        blocks += _spec_entry(entry)
+        if entry["in"] == ["python", "typescript"]:
+            blocks += _spec_entry(entry)
     for name, value in PYTHON.items():
-        if name not in listed:
-            blocks += _python_entry(name, value)
+        blocks += _python_entry(name, value)
+    for entry in names:
+        if entry["in"] == ["typescript"]:
+            blocks += _typescript_entry(entry)
     return _page(blocks)
 
 
@@ -108,7 +107,7 @@ def _spec_entry(entry: dict[str, Any]) -> Iterator[str]:
     owner, _, member = name.rpartition(".")
     value = _find(name)
     is_called = entry["kind"] == "method" or (entry["kind"] == "class" and "parameters" in entry)
-    title = f"{name}{_signature(value)}" if is_called or entry["kind"] == "function" else name
+    title = f"{name}{_signature(value)}" if is_called else name
     yield f"{'###' if owner else '##'} `{title}`"
     yield f"*{', '.join(languages)}*" + (f" — {entry['note']}" if "note" in entry else "")
     if entry["kind"] == "attribute":
@@ -118,6 +117,13 @@ def _spec_entry(entry: dict[str, Any]) -> Iterator[str]:
         if entry["kind"] == "class" and not is_called:
             doc.sections.pop("Args", None)
         yield from render(doc)
+
+
+def _typescript_entry(entry: dict[str, Any]) -> Iterator[str]:
+    parameters = ", ".join(parameter["name"] for parameter in entry["parameters"])
+    yield f"## `{entry['name']}({parameters})`"
+    yield "*TypeScript*"
+    yield _sentence(entry["note"])
 
 
 def _python_entry(name: str, value: Any) -> Iterator[str]:

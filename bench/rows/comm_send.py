@@ -9,7 +9,15 @@ from bench.row import Batch, Row, Setup
 from bench.stock_kernel import run_cell, stock_kernel, value_of
 
 SENDS = 300  # per batch: below any high-water mark, so nothing is dropped unseen
-STOCK = "from ipykernel.comm import Comm"
+# What `pip install ipykernel` gives packs JSON with the standard library; orjson is used if it is there.
+STOCK = """
+from ipykernel.comm import Comm
+get_ipython().kernel.session.packer = "json"
+"""
+STOCK_ORJSON = """
+from ipykernel.comm import Comm
+get_ipython().kernel.session.packer = "orjson"
+"""
 OURS = "from tsushin import Comm"
 SMALL = "{'loss': 0.25}"
 ONE_KB = "{'text': 'x' * 1000}"
@@ -50,7 +58,11 @@ def row(size: str, data: str) -> Row:
         unit="µs",
         baseline="ipykernel",
         target=0.25,
-        variants={"ipykernel": variant(STOCK, data), "tsushin": variant(OURS, data)},
+        variants={
+            "ipykernel": variant(STOCK, data),
+            "ipykernel with orjson": variant(STOCK_ORJSON, data),
+            "tsushin": variant(OURS, data),
+        },
     )
 
 
