@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tsushin.kernel.process import ProcessKernel
 from tsushin.server import serve
@@ -16,18 +14,6 @@ from tsushin.server.static_files import STATIC
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(60)]
 
 TIMEOUT_S = 15
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 BUFFERS = [b"", bytes(range(256)) * 256, os.urandom(5 << 20)]
 
 CONNECT = """async ([token]) => {
@@ -77,15 +63,6 @@ class Once:
     def wait(self):
         assert self._called.wait(TIMEOUT_S)
         return self.calls
-
-
-@pytest.fixture(scope="module")
-def browser():
-    assert CHROMIUM, "no Chromium on PATH: make test installs one"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

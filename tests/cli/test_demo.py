@@ -1,70 +1,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import signal
 import socket
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
-import tsushin
-from endpoint_client import Client
+from demo_process import START_TIMEOUT_S, Demo
 from tsushin.server.static_files import has_page
 
-SRC = Path(tsushin.__file__).parents[1]
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 15
-RUN = "import sys; sys.argv[0] = 'tsushin'; from tsushin.cli.main import main; main()"
-
 pytestmark = pytest.mark.timeout(90)
-
-
-class Demo:
-    """``tsushin demo`` in a process of its own."""
-
-    def __init__(self, *arguments):
-        self.process = subprocess.Popen(
-            [sys.executable, "-u", "-c", RUN, "demo", "--no-browser", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(SRC)},
-        )
-        self.output = ""
-
-    def read_until(self, pattern):
-        """Return the match of what it prints; fails at the end of its output."""
-        while (found := re.search(pattern, self.output)) is None:
-            line = self.process.stdout.readline()
-            assert line, f"ended without {pattern!r}:\n{self.output}"
-            self.output += line
-        return found
-
-    def client(self):
-        url, token = self.read_until(r"(http://\S+/)\?token=(\S+)").groups()
-        self.read_until("Ctrl-C")
-        client = Client(url, token, "")
-        client.kernel_id = client.ask("api/kernels")[2][0]["id"]
-        return client
-
-    def family(self):
-        me = psutil.Process(self.process.pid)
-        return [me, *me.children(recursive=True)]
-
-    def kernel_process(self):
-        [kernel] = [p for p in self.family() if "ipykernel_launcher" in " ".join(p.cmdline())]
-        return kernel
-
-    def end(self, number):
-        self.process.send_signal(number)
-        self.output += self.process.communicate(timeout=STOP_TIMEOUT_S)[0]
-        return self.process.returncode
 
 
 @pytest.fixture
@@ -73,9 +21,7 @@ def demo():
     demo = Demo()
     with demo.process:
         yield demo
-        with contextlib.suppress(psutil.NoSuchProcess):
-            for process in reversed(demo.family()):
-                process.kill()
+        demo.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

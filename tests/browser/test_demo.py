@@ -1,0 +1,140 @@
+"""A Chromium page and a real ipykernel through ``tsushin demo``: both documented flows."""
+
+from __future__ import annotations
+
+import pytest
+
+from demo_process import Demo
+from tsushin.server.static_files import has_page
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+
+WAIT_MS = 20_000
+SIZES = [0, 64 * 1024, 5 << 20]
+
+CONNECT = """async ([token]) => {
+  const { connect } = await import(new URL("tsushin.js", location.href).href);
+  globalThis.fe = await connect(new URL(".", location.href).href, { token });
+  globalThis.make = (sizes) => sizes.map((n) => new Uint8Array(n).map((_, i) => (i * 7) & 255));
+  globalThis.bytes = (v) => new Uint8Array(v.buffer, v.byteOffset, v.byteLength);
+  globalThis.same = (views, made) => views.length === made.length && views.every((view, i) => {
+    const got = bytes(view);
+    return got.length === made[i].length && got.every((b, k) => b === made[i][k]);
+  });
+}"""
+
+KERNEL = """
+from ipykernel.kernelapp import IPKernelApp
+log = []
+def made(sizes):
+    return [bytes((i * 7) & 255 for i in range(256)) * (n // 256) for n in sizes]
+def echo(comm, msg):
+    log.append(("open", msg["content"]["data"], msg["metadata"]))
+    def back(m):
+        comm.send(m["content"]["data"], m["metadata"], m["buffers"])
+    comm.on_msg(back)
+    comm.on_close(lambda m: log.append(("close", m["content"]["data"])))
+IPKernelApp.instance().kernel.comm_manager.register_target("kernel-echo", echo)
+"""
+
+KERNEL_OPENS = """async ([code]) => {
+  const seen = [];
+  const closed = new Promise((resolve) => {
+    fe.comm_manager.register_target("page-echo", (comm, msg) => {
+      seen.push(["open", msg.content.data, msg.metadata]);
+      comm.on_msg((m) => {
+        seen.push(["msg", m.content.data, m.metadata, same(m.buffers, make([0, 65536, 5 << 20]))]);
+        comm.send({ back: true }, { m: 3 }, m.buffers);
+      });
+      comm.on_close((m) => { seen.push(["close", m.content.data]); resolve(); });
+    });
+  });
+  await fe.execute(code);
+  await closed;
+  return { seen, log: (await fe.execute("log")).result };
+}"""
+
+OPEN_FROM_KERNEL = """
+import warnings; warnings.simplefilter("ignore")
+from ipykernel.comm import Comm
+c = Comm(target_name="page-echo", data={"x": 1}, metadata={"m": 1})
+@c.on_msg
+def on_msg(m):
+    same = [bytes(b) for b in m["buffers"]] == made([0, 65536, 5 << 20])
+    log.append((m["content"]["data"], m["metadata"], same))
+    c.close({"bye": 1})
+c.send({"n": 1}, {"m": 2}, made([0, 65536, 5 << 20]))
+"""
+
+PAGE_OPENS = """async ([sizes]) => {
+  const comm = fe.comm_manager.new_comm("kernel-echo", { x: 1 }, { m: 1 });
+  const answer = comm.expect_msg(15);
+  comm.send({ n: 1 }, { m: 2 }, make(sizes));
+  const { content, metadata, buffers } = await answer;
+  comm.close({ bye: 2 });
+  comm.close({ bye: 3 });
+  const log = (await fe.execute("log")).result;
+  return { data: content.data, metadata, same: same(buffers, make(sizes)), log };
+}"""
+
+
+@pytest.fixture(scope="module")
+def client():
+    assert has_page(), "build the page first: python tools/node.py build"
+    demo = Demo()
+    with demo.process:
+        yield demo.client()
+        demo.kill()
+
+
+@pytest.fixture
+def page(browser, client):
+    errors = []
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(error))  # noqa: PLW0108 (playwright marks it)
+        yield page
+    assert errors == []
+
+
+@pytest.fixture
+def connected(page, client):
+    """A page without scripts of its own, connected to a kernel with an empty log."""
+    page.goto(f"{client.url}icon.svg")
+    page.evaluate(CONNECT, [client.token])
+    page.evaluate("async ([code]) => { await fe.execute(code); }", [KERNEL])
+    return page
+
+
+def test_the_kernel_opens_and_closes(connected):
+    result = connected.evaluate(KERNEL_OPENS, [OPEN_FROM_KERNEL])
+    assert result["seen"] == [
+        ["open", {"x": 1}, {"m": 1}],
+        ["msg", {"n": 1}, {"m": 2}, True],
+        ["close", {"bye": 1}],
+    ]
+    assert result["log"] == "[({'back': True}, {'m': 3}, True)]"
+
+
+def test_the_page_opens_and_closes(connected):
+    result = connected.evaluate(PAGE_OPENS, [SIZES])
+    assert result.pop("log") == "[('open', {'x': 1}, {'m': 1}), ('close', {'bye': 2})]"
+    assert result == {"data": {"n": 1}, "metadata": {"m": 2}, "same": True}
+
+
+@pytest.mark.parametrize("flow", ["kernel", "page"])
+def test_the_page_of_the_demo_runs_each_documented_flow(page, client, flow):
+    page.goto(f"{client.url}?token={client.token}")
+    page.wait_for_selector(
+        "#connection-text:has-text('Connected')",
+        timeout=WAIT_MS,
+    )
+    assert client.token not in page.url
+    page.click(f"#flow-{flow}-opens")
+    page.click("#run-flow")
+    page.wait_for_function(
+        "() => /close/.test(document.querySelector('#timeline').innerText)", timeout=WAIT_MS
+    )
+    shown = page.inner_text("#timeline")
+    assert "open" in shown
+    assert "msg" in shown
