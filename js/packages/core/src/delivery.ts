@@ -52,7 +52,7 @@ export class Delivery {
 
   /** Deliver `message`. */
   put(message: Message): void {
-    if (this.#settleExpected(message)) return;
+    if (this.#ended !== null || this.#settleExpected(message)) return;
     const atOnce = this.#isBusy || this.#inbox.length > 0 ? null : this.#onMsg;
     // The common case: nothing is kept, so nothing is measured.
     if (atOnce !== null && !this.#run(msgDue(atOnce, message))) return;
@@ -63,12 +63,17 @@ export class Delivery {
   /** Deliver the close, or the loss as a message of its shape. */
   close(message: Message, ended: TsushinError): void {
     this.#close = message;
-    this.end(ended);
+    this.#endWaits(ended);
     this.#pump();
   }
 
-  /** Nothing arrives any more: end every wait with `ended`. */
+  /** Closed here: nothing is delivered any more, and every wait ends with `ended`. */
   end(ended: TsushinError): void {
+    this.#inbox.clear();
+    this.#endWaits(ended);
+  }
+
+  #endWaits(ended: TsushinError): void {
     this.#ended = ended;
     const waiting = this.#expected;
     this.#expected = [];

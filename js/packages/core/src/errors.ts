@@ -16,19 +16,23 @@ const QUOTED_CHARS = 40;
 
 /** Return `value` as JSON, cut to 40 characters: peer data safe to put into an error message. */
 export function quote(value: unknown): string {
-  // A huge peer string is cut before it is quoted, so that quoting costs nothing.
-  const short = typeof value === "string" ? value.slice(0, QUOTED_CHARS + 1) : value;
-  const text = asText(short);
+  const text = brief(value, 2);
   return text.length <= QUOTED_CHARS ? text : `${text.slice(0, QUOTED_CHARS - 1)}…`;
 }
 
-function asText(value: unknown): string {
-  try {
-    const json: unknown = JSON.stringify(value); // undefined for undefined and for functions
-    return typeof json === "string" ? json : String(value);
-  } catch {
-    return Object.prototype.toString.call(value); // cyclic, or nested deeper than the stack
+/** The first items of `levels` levels: huge or deep peer data costs nothing and cannot fail. */
+function brief(value: unknown, levels: number): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, QUOTED_CHARS + 1));
+  if (typeof value !== "object" || value === null) return String(value);
+  const isList = Array.isArray(value);
+  if (levels === 0) return isList ? "[…]" : "{…}";
+  const items: string[] = [];
+  for (const key in value) {
+    const item = brief((value as Record<string, unknown>)[key], levels - 1);
+    items.push(isList ? item : `${brief(key, 0)}:${item}`);
+    if (items.length > QUOTED_CHARS) break;
   }
+  return isList ? `[${items.join(",")}]` : `{${items.join(",")}}`;
 }
 
 /** Base of every error Tsushin throws on its own account. */

@@ -9,11 +9,12 @@
  */
 import type { Buffers, CommOwner, Data } from "./comm.js";
 import { Comm } from "./comm.js";
-import type { TsushinError } from "./errors.js";
 import {
   CommClosed,
   RemoteProtocolError,
-  TsushinError as AnyTsushinError,
+  TransportError,
+  TsushinError,
+  UnknownTarget,
   quote,
 } from "./errors.js";
 import { DEFAULT_TIMEOUT, Expected } from "./expected.js";
@@ -77,6 +78,7 @@ export class CommManager implements CommOwner {
   readonly #send: (message: Message) => void;
   readonly #clock: () => number;
   readonly #username: string;
+  readonly #onUnknown: OnUnknown;
   readonly #router: Router;
   readonly #expected = new Map<string, Expected<Comm>[]>();
   #number = 0;
@@ -88,6 +90,7 @@ export class CommManager implements CommOwner {
     this.#send = options.send;
     this.#clock = options.clock ?? (() => Date.now());
     this.#username = options.username ?? "";
+    this.#onUnknown = options.on_unknown;
     this.#router = new Router({
       channel: options.channel,
       session: this.session,
@@ -106,6 +109,9 @@ export class CommManager implements CommOwner {
    * comm is closed with the error as reason.
    */
   register_target<F extends Target>(target_name: string, f: F): F {
+    if (typeof target_name !== "string") {
+      throw new TypeError(`register_target: expected a name, got ${quote(target_name)}`);
+    }
     if (typeof f !== "function") {
       throw new TypeError(`target ${quote(target_name)}: expected a function, got ${quote(f)}`);
     }
@@ -174,13 +180,15 @@ export class CommManager implements CommOwner {
 
   /**
    * Drop a comm without telling the peer; return it. `comm.close()` is what users want. Throws
-   * RangeError: it is not registered.
+   * RangeError: it is not registered; another comm may be, under its id.
    */
   unregister_comm(comm: Comm): Comm {
-    if (!this.comms.delete(comm.comm_id)) {
+    if (this.comms.get(comm.comm_id) !== comm) {
       throw new RangeError(`comm ${quote(comm.comm_id)}: it is not registered`);
     }
+    this.comms.delete(comm.comm_id);
     this.#router.forget(comm._record);
+    this.#end(comm);
     return comm;
   }
 
@@ -246,12 +254,15 @@ export class CommManager implements CommOwner {
     }
     const waiting = [...this.#expected.values()].flat();
     this.#expected.clear();
-    for (const expected of waiting) expected.fail(error ?? new AnyTsushinError(reason));
+    for (const expected of waiting) expected.fail(error ?? new TsushinError(reason));
   }
 
   /** Close every comm, telling the peer why. For a host that shuts down. */
   close_all(reason: string): void {
-    for (const comm of [...this.comms.values()]) comm.close({}, { reason });
+    for (const comm of [...this.comms.values()]) {
+      // The link may be gone already; the comm is closed here all the same.
+      withoutLink(() => comm.close({}, { reason }));
+    }
   }
 
   // ---------------------------------------------------------------- inside
@@ -329,15 +340,29 @@ export class CommManager implements CommOwner {
 
   #runTarget(event: Opened, comm: Comm, msg: OpenMessage, message: Message): void {
     const target = this.targets.get(event.target_name);
+    if (target === undefined) {
+      this.#leaveOrRefuse(event, comm); // unregistered, or no longer waited for, just now
+      return;
+    }
     const failed = (error: unknown) => {
       this.#refuse(event, handlerThrew(error));
       this.runtime.report(error, `target of ${String(comm)}`, message);
     };
     try {
-      const result = this.runtime.run(() => target?.(comm, msg));
+      const result = this.runtime.run(() => target(comm, msg));
       if (isPromise(result)) result.then(undefined, failed);
     } catch (error) {
       failed(error);
+    }
+  }
+
+  #leaveOrRefuse(event: Opened, comm: Comm): void {
+    if (this.#onUnknown === "ignore") {
+      // DESIGN 5: an attached frontend never closes it.
+      this.unknown += 1;
+      this.unregister_comm(comm);
+    } else {
+      this.#refuse(event, { code: UnknownTarget.code, message: "the target is gone" });
     }
   }
 
@@ -346,7 +371,7 @@ export class CommManager implements CommOwner {
     const comm = this.comms.get(event.comm_id);
     this.comms.delete(event.comm_id);
     if (comm !== undefined) this.#end(comm);
-    this.#flush();
+    withoutLink(() => this.#flush()); // with the link the peer's comm is gone too
   }
 
   #deliver(event: Received): void {
@@ -395,7 +420,9 @@ export class CommManager implements CommOwner {
   }
 
   #answerFault(error: RemoteProtocolError): void {
-    if (error.reply !== null) this.#send(error.reply);
+    const { reply } = error;
+    // Without a link nobody reads the answer; its driver calls lose.
+    if (reply !== null) withoutLink(() => this.#send(reply));
     this.runtime.fault(error);
   }
 
@@ -411,6 +438,15 @@ export class CommManager implements CommOwner {
       this.#answerFault(error);
       return null;
     }
+  }
+}
+
+/** Do what needs a link, or let it be where there is none. */
+function withoutLink(step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    if (!(error instanceof TransportError)) throw error;
   }
 }
 

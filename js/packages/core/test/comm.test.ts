@@ -131,6 +131,15 @@ describe("close", () => {
     expect([...kernel.errors, ...frontend.errors]).toEqual([]);
   });
 
+  it("here ends delivery: what was kept is not handed over any more", async () => {
+    const { here, there } = await openPair();
+    there.send({ n: 1 });
+    here.close();
+    here.on_msg(() => expect.unreachable());
+    await settled();
+    await expect(here.expect_msg()).rejects.toThrow(CommClosed);
+  });
+
   it("ends what waits for a message", async () => {
     const { here, there } = await openPair();
     const waiting = here.expect_msg();

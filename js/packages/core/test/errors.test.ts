@@ -64,8 +64,22 @@ it("knows no class that spec/errors.json does not list", () => {
   expect(known.sort()).toEqual(entries.map((entry) => entry.class).sort());
 });
 
-it("quotes at most 40 characters of peer data", () => {
-  expect(errors.quote("x".repeat(100_000))).toHaveLength(40);
-  expect(errors.quote({ a: undefined })).toBe("{}");
-  expect(errors.quote(undefined)).toBe("undefined");
+describe("quote", () => {
+  it.each([
+    [{ a: [1, "x", null] }, '{"a":[1,"x",null]}'],
+    [undefined, "undefined"],
+    [10n, "10"],
+    [{ a: { b: { c: 1 } } }, '{"a":{"b":{…}}}'],
+  ])("writes %o as JSON", (value, text) => {
+    expect(errors.quote(value)).toBe(text);
+  });
+
+  it("keeps to 40 characters, however large, deep or cyclic its value", () => {
+    const cyclic: Record<string, unknown> = {};
+    cyclic.self = cyclic;
+    const wide = Array.from({ length: 1_000_000 }, (_none, i) => i);
+    for (const value of ["x".repeat(1_000_000), wide, [wide, wide], cyclic]) {
+      expect(errors.quote(value).length).toBeLessThanOrEqual(40);
+    }
+  });
 });

@@ -118,6 +118,26 @@ it("adopts, lists and drops comms", () => {
   expect(() => manager.unregister_comm(comm)).toThrow(RangeError);
 });
 
+it("drops only the comm that is registered, and ends what waits for it", async () => {
+  const { kernel, here } = await openPair();
+  const { manager } = kernel;
+  const options = { manager };
+  const other = new Comm("t", null, null, null, here.comm_id, false, null, options);
+  expect(() => manager.unregister_comm(other)).toThrow(RangeError);
+  const waiting = here.expect_msg();
+  manager.unregister_comm(here);
+  await expect(waiting).rejects.toMatchObject({ code: "comm_closed", closed_by: "here" });
+});
+
+it("reports a fault whose answer cannot leave", () => {
+  const { kernel } = commPair();
+  kernel.transport.close();
+  const header = newHeader("comm_open", { msg_id: "m", session: "s", now_ms: 0 });
+  const content = { comm_id: "c1", target_name: "nobody", data: {} };
+  kernel.manager.receive(newMessage("shell", header, { content }));
+  expect(kernel.errors).toEqual([expect.any(UnknownTarget)]);
+});
+
 it("drops the oldest unread messages above the limit, and counts them", async () => {
   const limits = { ...DEFAULT_LIMITS, max_kept_messages: 2 };
   const { here, there } = await openPair(commPair({ limits }));
@@ -131,4 +151,6 @@ it("closes every comm with a reason when its host ends", async () => {
   const closed = closeOf(there);
   kernel.manager.close_all("kernel shutdown");
   expect((await closed).metadata).toEqual({ reason: "kernel shutdown" });
+  kernel.transport.close();
+  expect(() => kernel.manager.close_all("again")).not.toThrow();
 });

@@ -61,6 +61,12 @@ export class Inbox {
     return item.message;
   }
 
+  /** Forget everything; `dropped` does not count it. */
+  clear(): void {
+    this.#items.length = 0;
+    this.nbytes = 0;
+  }
+
   #isOver(): boolean {
     const { max_kept_messages, max_kept_bytes } = this.#limits;
     return this.#items.length > max_kept_messages || this.nbytes > max_kept_bytes;

@@ -52,11 +52,17 @@ function send(world: World, name: Name, kind: Kind): void {
 }
 
 function receive(world: World, name: Name, kind: Kind, rules: Rules): void {
-  // Somebody else's comm, or one the kernel has refused: unknown ids never reach the table.
+  // Somebody else's comm: unknown ids never reach the table.
   if (world.ends[name].state === "UNOPENED" && kind !== "OPEN") return;
   const knows = { kernel: rules.kernelKnows, first: true, second: rules.secondKnows };
   if (kind !== "OPEN" || knows[name]) enter(world, name, `RECV_${kind}`);
-  else if (name === "kernel") for (const to of FRONTENDS) world.queues[`>${to}`].push("CLOSE");
+  else if (name === "kernel") refuse(world);
+}
+
+/** An unknown target is answered by a close, and its id remembered as closed. */
+function refuse(world: World): void {
+  world.ends.kernel.state = "CLOSED";
+  for (const to of FRONTENDS) world.queues[`>${to}`].push("CLOSE");
 }
 
 function deliver(world: World, queue: Kind[], to: Name, rules: Rules): void {
