@@ -102,10 +102,18 @@ class Socket:
         return message
 
     def ask(self, msg_type, content=None):
-        """Send a request and return the content of its reply, when all about it has arrived."""
-        about = self.until_idle(self.send(msg_type, content or {}))
-        [reply] = [m for m in about if m.channel == "shell"]
-        return reply.content
+        """Send a request and return the content of its reply; ``idle`` has arrived as well then.
+
+        Channels are not ordered relative to each other: a real kernel's idle may overtake its reply.
+        """
+        msg_id = self.send(msg_type, content or {})
+        reply, is_idle = None, False
+        while reply is None or not is_idle:
+            message = self.receive()
+            if message.parent_header.get("msg_id") == msg_id:
+                reply = message.content if message.channel == "shell" else reply
+                is_idle = is_idle or message.content.get("execution_state") == "idle"
+        return reply
 
 
 def _value(answer):
