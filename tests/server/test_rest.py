@@ -42,7 +42,7 @@ def test_connections_are_counted(client):
 def test_the_status_is_as_jupyter_server_gives_it(client):
     status, _, value = client.ask("api/status")
     assert status == 200
-    assert set(value) == {"started", "last_activity", "connections", "kernels"}
+    assert set(value) == {"started", "last_activity", "connections", "kernels", "tsushin"}
 
 
 def test_kernelspecs_name_the_one_there_is(client):

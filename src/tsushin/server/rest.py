@@ -3,7 +3,7 @@
 | request | answer |
 |---|---|
 | ``GET /api`` | 200 ``{version}`` |
-| ``GET /api/status`` | 200 ``{started, last_activity, connections, kernels}`` |
+| ``GET /api/status`` | 200 ``{started, last_activity, connections, kernels, tsushin}`` |
 | ``GET /api/kernelspecs``, ``…/{name}`` | 200 ``{default, kernelspecs}``, 200 ``{name, spec, resources}`` |
 | ``GET /api/kernels`` | 200, a list of exactly one kernel model |
 | ``GET /api/kernels/{id}`` | 200 ``{id, name, last_activity, execution_state, connections}`` |
@@ -12,6 +12,7 @@
 | ``POST /api/kernels/{id}/restart`` | 200, the model, or 501 where this kernel cannot |
 | ``DELETE /api/kernels/{id}`` | 405: the kernel belongs to whoever serves it |
 
+``tsushin`` is our version: a page that sees it sends its token as a subprotocol instead of in the URL.
 Errors are ``{message, reason}`` with status 400, 403, 404, 405, 500, 501 or 503. The WebSocket is
 ``/api/kernels/{id}/channels`` (``channels.py``). Times are ISO 8601 in UTC.
 
@@ -90,6 +91,7 @@ class RestApi:
             "last_activity": _time(self._kernel.last_activity),
             "connections": self.connections,
             "kernels": 1,
+            "tsushin": __version__,
         }
 
     def _model(self) -> JsonObject:
