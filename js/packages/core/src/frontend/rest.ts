@@ -63,9 +63,9 @@ export class Server {
     await this.#call("POST", `${kernelPath(id)}/restart`, {});
   }
 
-  /** End the kernel; one that is gone already is no error. */
+  /** End the kernel. One that is gone already is no error, nor one that its server keeps (405). */
   async shutdown(id: string): Promise<void> {
-    await this.#call("DELETE", kernelPath(id), null, undefined, [404]);
+    await this.#call("DELETE", kernelPath(id), null, undefined, [404, 405]);
   }
 
   /** The WebSocket URL of a kernel's channels; `query` holds the token where the server wants it there. */
