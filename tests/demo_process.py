@@ -50,7 +50,9 @@ class Demo:
         return [me, *me.children(recursive=True)]
 
     def kernel_process(self):
-        [kernel] = [p for p in self.family() if "ipykernel_launcher" in " ".join(p.cmdline())]
+        """Return the one kernel; a process that a kernel starts may look like it for a moment."""
+        children = psutil.Process(self.process.pid).children()
+        [kernel] = [p for p in children if "ipykernel_launcher" in command_of(p)]
         return kernel
 
     def end(self, number):
@@ -63,3 +65,10 @@ class Demo:
         with contextlib.suppress(psutil.NoSuchProcess):
             for process in reversed(self.family()):
                 process.kill()
+
+
+def command_of(process):
+    """Return the command line, or "" where it has ended meanwhile."""
+    with contextlib.suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""

@@ -29,7 +29,7 @@ def test_it_ends_on_a_signal_and_leaves_no_process(demo, number):
     demo.client()
     family = demo.family()
     assert demo.kernel_process() in family
-    assert demo.end(number) == 0
+    assert demo.end(number) == 0, demo.output
     assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
     assert demo.output.rstrip().endswith("Stopped: kernel and page are gone.")
 
@@ -64,7 +64,7 @@ def test_a_killed_kernel_is_shown_and_can_be_restarted(demo):
         assert (status, model["execution_state"]) == (200, "idle")
         assert page.ask("kernel_info_request")["status"] == "ok"
     assert demo.kernel_process().pid != killed.pid
-    assert demo.end(signal.SIGINT) == 0
+    assert demo.end(signal.SIGINT) == 0, demo.output
 
 
 def test_a_signal_while_the_kernel_starts_ends_it_too():
@@ -76,7 +76,7 @@ def test_a_signal_while_the_kernel_starts_ends_it_too():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 demo.process.wait(0.02)
         family = demo.family()
-        assert demo.end(signal.SIGINT) == 0
+        assert demo.end(signal.SIGINT) == 0, demo.output
     assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
 
 
