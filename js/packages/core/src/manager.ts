@@ -22,18 +22,12 @@ import type { WaitOptions } from "./expected.js";
 import { newId } from "./ids.js";
 import type { Encoded } from "./protocol/buffers.js";
 import { restoreData } from "./protocol/buffers.js";
+import { commContent, commInfoContent } from "./protocol/contents.js";
 import type { Closed, Event, Lost, Opened, Received, Unknown } from "./protocol/events.js";
 import type { Limits } from "./protocol/limits.js";
 import { DEFAULT_LIMITS } from "./protocol/limits.js";
 import type { Channel, JsonObject, Message, OpenMessage } from "./protocol/messages.js";
-import {
-  commContent,
-  commInfoContent,
-  msgType,
-  newHeader,
-  newMessage,
-  toClassic,
-} from "./protocol/messages.js";
+import { msgType, newHeader, newMessage, toClassic } from "./protocol/messages.js";
 import type { CloseReason, OnUnknown, Outgoing } from "./protocol/routing.js";
 import { Router } from "./protocol/routing.js";
 import type { Runtime } from "./runtime.js";

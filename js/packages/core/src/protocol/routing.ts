@@ -33,7 +33,8 @@ import type { Event, Opened } from "./events.js";
 import type { Limits } from "./limits.js";
 import { DEFAULT_LIMITS, checkLimit } from "./limits.js";
 import type { Channel, CommType, JsonObject, Message } from "./messages.js";
-import { commContent, msgType, newHeader, newMessage } from "./messages.js";
+import { commContent } from "./contents.js";
+import { msgType, newHeader, newMessage } from "./messages.js";
 import type { Input, State } from "./states.js";
 import { advance } from "./states.js";
 

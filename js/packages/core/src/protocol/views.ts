@@ -4,11 +4,15 @@ export type BufferLike = ArrayBuffer | ArrayBufferView;
 
 /** Return the bytes of `value` as a view; nothing is copied. */
 export function byteView(value: BufferLike): Uint8Array {
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (ArrayBuffer.isView(value)) {
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  }
+  return new Uint8Array(value);
 }
 
-/** Tell whether `value` is binary: an `ArrayBuffer`, a typed array or a `DataView`. */
+/** Tell whether `value` is binary: an `ArrayBuffer` of any realm, a typed array or a `DataView`. */
 export function isBufferLike(value: unknown): value is BufferLike {
-  return value instanceof ArrayBuffer || ArrayBuffer.isView(value);
+  // An ArrayBuffer of another frame is no instance of this one's.
+  const tag = Object.prototype.toString.call(value);
+  return ArrayBuffer.isView(value) || tag === "[object ArrayBuffer]";
 }

@@ -1,5 +1,5 @@
 /**
- * What a transport is: few members that move whole messages, in order per channel.
+ * What a transport is: three members that move whole messages, in order per channel.
  *
  * A transport hides its carrier completely: it encodes and decodes with a codec of `wire` and turns
  * every way a link can end into one of two errors. What a peer can break in a single message is no end
@@ -30,8 +30,6 @@ export interface Transport {
   start(receiver: Receiver): void;
   /** Queue `message`; encodes before it returns. Throws `TransportClosed` or `TransportLost`. */
   send(message: Message): void;
-  /** Bytes queued and not yet given to the platform. */
-  readonly buffered_bytes: number;
   /** Send what is queued, then close. Idempotent; `Receiver.end` is called with `TransportClosed`. */
   close(): void;
 }

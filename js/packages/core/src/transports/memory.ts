@@ -14,7 +14,6 @@ import type { Receiver, Transport } from "./base.js";
 
 /** One end. Made in pairs by `memoryPair`. */
 export class MemoryTransport implements Transport {
-  readonly buffered_bytes = 0;
   #peer: MemoryTransport = this; // until `pair` joins two
   #receiver: Receiver | null = null;
   #ended: TransportError | null = null;

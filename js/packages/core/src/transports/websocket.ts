@@ -20,6 +20,7 @@ import { Expected } from "../expected.js";
 import type { Limits } from "../protocol/limits.js";
 import { DEFAULT_LIMITS } from "../protocol/limits.js";
 import type { Message } from "../protocol/messages.js";
+import { byteView, isBufferLike } from "../protocol/views.js";
 import * as wsDefault from "../wire/ws_default.js";
 import * as wsV1 from "../wire/ws_v1.js";
 import type { Receiver, Transport } from "./base.js";
@@ -28,7 +29,6 @@ import type { Receiver, Transport } from "./base.js";
 export interface WebSocketLike {
   binaryType: string;
   readonly protocol: string;
-  readonly bufferedAmount: number;
   send(data: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
   addEventListener(type: "open" | "error", listener: () => void): void;
@@ -73,10 +73,6 @@ export class WebSocketTransport implements Transport {
     socket.addEventListener("close", (event) => this.#end(closeError(event)));
   }
 
-  get buffered_bytes(): number {
-    return this.#socket.bufferedAmount;
-  }
-
   start(receiver: Receiver): void {
     this.#receiver = receiver;
     for (const frame of this.#waiting.splice(0)) this.#arrive(frame);
@@ -111,7 +107,7 @@ export class WebSocketTransport implements Transport {
   }
 
   #decode(frame: unknown): Message {
-    const data = frame instanceof ArrayBuffer ? new Uint8Array(frame) : frame;
+    const data = isBufferLike(frame) ? byteView(frame) : frame;
     if (data instanceof Uint8Array) {
       return this.#isV1 ? wsV1.decode(data, this.#limits) : wsDefault.decode(data, this.#limits);
     }
