@@ -7,14 +7,13 @@ which kinds of host there are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 from tsushin.errors import NoHost
 
-if TYPE_CHECKING:
-    from tsushin.manager import CommManager
-
-Finder = Callable[[], "CommManager | None"]
+# Any: a CommManager or None. Comms are made of what is here, so managers cannot be named here.
+Manager = Any
+Finder = Callable[[], Manager]
 
 _finders: list[Finder] = []
 
@@ -24,7 +23,7 @@ def add_finder(finder: Finder) -> None:
     _finders.insert(0, finder)
 
 
-def host_manager() -> CommManager:
+def host_manager() -> Manager:
     """Return the manager that new comms of this process belong to.
 
     Raises:

@@ -39,6 +39,7 @@ from tsushin.errors import (
 )
 from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
 from tsushin.protocol.buffers import Encoded, restore_data
+from tsushin.protocol.contents import comm_content, comm_info_content
 from tsushin.protocol.events import (
     Closed,
     Event,
@@ -57,8 +58,6 @@ from tsushin.protocol.messages import (
     JsonObject,
     Message,
     SessionId,
-    comm_content,
-    comm_info_content,
     new_header,
     to_classic,
 )

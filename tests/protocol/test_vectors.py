@@ -22,7 +22,8 @@ from tsushin.protocol.events import (
     Unknown,
 )
 from tsushin.protocol.limits import Limits
-from tsushin.protocol.messages import Message, comm_content, new_header
+from tsushin.protocol.contents import comm_content
+from tsushin.protocol.messages import Message, new_header
 from tsushin.protocol.routing import CommRecord, Outgoing, Router
 from vectors import ROOT, load
 

@@ -1,4 +1,4 @@
-"""Jupyter messages as values, and the contents that comms use.
+"""Jupyter messages as values.
 
 A ``Message`` is what every wire produces and every transport moves. Nothing here looks at a clock or
 makes an id: ``now`` and ``msg_id`` come from the caller.
@@ -7,19 +7,16 @@ makes an id: ``now`` and ``msg_id`` come from the caller.
 user called ``send``, so later changes to the user's objects change nothing that was sent, and the wire
 copies it instead of encoding again. ``plain`` turns such a message into ordinary objects.
 
-Spec: Jupyter messaging, "General Message Format" and "Custom Messages".
+Spec: Jupyter messaging, "General Message Format".
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, NewType, NotRequired, TypedDict, cast
+from typing import Any, Final, Literal, NewType, NotRequired, TypedDict
 
 import msgspec
-
-from tsushin.errors import RemoteProtocolError, quote
 
 CommId = NewType("CommId", str)
 MsgId = NewType("MsgId", str)
@@ -120,80 +117,9 @@ def to_classic(message: Message) -> ClassicMessage:
     }
 
 
-def from_classic(classic: Mapping[str, Any], channel: Channel) -> Message:
-    """Return the message in a classic dict; ``buffers`` become read-only byte views, not copied."""
-    views = (memoryview(b) for b in classic.get("buffers") or ())
-    return Message(
-        channel=channel,
-        header=cast("Header", classic["header"]),  # a peer may lack keys, as Message says
-        parent_header=dict(classic.get("parent_header") or {}),
-        metadata=classic.get("metadata") or {},
-        content=classic["content"],
-        buffers=tuple(v.cast("B").toreadonly() for v in views),
-    )
-
-
 def plain(message: Message) -> Message:
     """Return the message with every ``msgspec.Raw`` inside decoded, as a peer would see it."""
     metadata, content = msgspec.json.decode(
         msgspec.json.encode((message.metadata, message.content))
     )
     return replace(message, metadata=metadata, content=content)
-
-
-def comm_content(message: Message) -> JsonObject:
-    """Check the content of a comm message and return it with ``data`` present.
-
-    A missing ``data`` and an empty list count as ``{}``: the specification asks for an object, but a
-    ``comm_close`` often comes without, and IRkernel writes ``{}`` as ``[]``.
-
-    Raises:
-        RemoteProtocolError: a field is missing or has another type than the specification gives it.
-
-    Spec: Jupyter messaging, "Custom Messages".
-    """
-    kind, content = message.msg_type, message.content
-    _demand(kind, content, "comm_id", str)
-    if kind == "comm_open":
-        _demand(kind, content, "target_name", str)
-        if content.get("target_module") is not None:
-            _demand(kind, content, "target_module", str)
-    if content.get("data") in (None, []):
-        return {**content, "data": {}}
-    _demand(kind, content, "data", dict)
-    return content
-
-
-def comm_info_content(targets: Mapping[str, str], target_name: object = None) -> dict[str, Any]:
-    """Build the content of ``comm_info_reply``.
-
-    Args:
-        targets: comm id -> target name of every open comm.
-        target_name: only comms of this target, or None (or "") for all.
-
-    Spec: Jupyter messaging, "Comm info".
-    """
-    wanted = target_name or None
-    return {
-        "status": "ok",
-        "comms": {
-            comm_id: {"target_name": name}
-            for comm_id, name in targets.items()
-            if wanted is None or name == wanted
-        },
-    }
-
-
-_JSON_NAMES: Final[dict[type, str]] = {str: "string", dict: "object"}
-
-
-def _demand(kind: str, content: Mapping[str, object], key: str, wanted: type) -> None:
-    if key not in content:
-        raise RemoteProtocolError(
-            f"{kind} content.{key}: expected {_JSON_NAMES[wanted]}, it is missing"
-        )
-    value = content[key]
-    if not isinstance(value, wanted):
-        raise RemoteProtocolError(
-            f"{kind} content.{key}: expected {_JSON_NAMES[wanted]}, got {quote(value)}"
-        )

@@ -39,6 +39,7 @@ from tsushin.errors import (
     UnknownTarget,
     quote,
 )
+from tsushin.protocol.contents import comm_content
 from tsushin.protocol.events import (
     Closed,
     Event,
@@ -56,7 +57,6 @@ from tsushin.protocol.messages import (
     JsonObject,
     Message,
     SessionId,
-    comm_content,
     new_header,
 )
 from tsushin.protocol.states import Input, State, advance
