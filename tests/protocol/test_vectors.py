@@ -12,6 +12,7 @@ import pytest
 
 from tsushin.errors import LimitExceeded, ProtocolError, RemoteProtocolError
 from tsushin.protocol.buffers import encode_data, restore_data
+from tsushin.protocol.contents import comm_content
 from tsushin.protocol.events import (
     Closed,
     Late,
@@ -22,7 +23,6 @@ from tsushin.protocol.events import (
     Unknown,
 )
 from tsushin.protocol.limits import Limits
-from tsushin.protocol.contents import comm_content
 from tsushin.protocol.messages import Message, new_header
 from tsushin.protocol.routing import CommRecord, Outgoing, Router
 from vectors import ROOT, load
