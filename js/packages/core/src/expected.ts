@@ -12,20 +12,22 @@ export interface WaitOptions {
 /** A promise with handles. What ends it first counts; the rest does nothing. */
 export class Expected<T> {
   readonly promise: Promise<T>;
+  /** What is waited for, for the error: "comm_open on target 'x'". */
+  about: string;
   #isWaiting = true;
   #resolve!: (value: T) => void;
   #reject!: (error: unknown) => void;
   readonly #cleanups: (() => void)[] = [];
 
-  /** `about` says what is waited for, for the error: "comm_open on target 'x'". */
   constructor(about: string, { timeout = DEFAULT_TIMEOUT, signal }: WaitOptions = {}) {
+    this.about = about;
     this.promise = new Promise<T>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
     // A wait nobody looks at any more is no unhandled rejection: whoever awaits it still gets the error.
     this.promise.catch(() => undefined);
-    this.#endAfter(timeout, about);
+    this.#endAfter(timeout);
     if (signal !== undefined) this.#endOn(signal);
   }
 
@@ -53,13 +55,12 @@ export class Expected<T> {
     return true;
   }
 
-  #endAfter(timeout: number, about: string): void {
+  #endAfter(timeout: number): void {
     if (timeout === Infinity) return;
-    const text = `${about}: not within ${timeout} s`;
-    const timer = setTimeout(
-      () => this.fail(new DOMException(text, "TimeoutError")),
-      timeout * 1e3,
-    );
+    const timer = setTimeout(() => {
+      const text = `${this.about}: not within ${timeout} s`;
+      this.fail(new DOMException(text, "TimeoutError"));
+    }, timeout * 1e3);
     this.#cleanups.push(() => clearTimeout(timer));
   }
 

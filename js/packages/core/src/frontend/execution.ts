@@ -41,7 +41,13 @@ export class Execution implements Watcher {
       this.#outputs.add(output);
       this.#onOutput?.(output);
     }
+    this.#expected.about = `execute (${this.#missing()})`;
     if (this.#reply !== null && this.#isIdle) this.#finish(this.#reply);
+  }
+
+  #missing(): string {
+    const reply = this.#reply === null ? "no reply" : "reply arrived";
+    return `${reply}, ${this.#isIdle ? "idle" : "kernel still busy"}`;
   }
 
   end(error: TsushinError): void {

@@ -132,6 +132,7 @@ export class Frontend implements Disposable, AsyncDisposable {
     timeout = DEFAULT_TIMEOUT,
     options: Pick<WaitOptions, "signal"> = {},
   ): Promise<Comm> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
     return this.comm_manager.expect_open(target_name, timeout, options);
   }
 

@@ -92,6 +92,13 @@ describe("execute", () => {
     await expect(frontend.execute("x", { signal })).rejects.toThrow("enough");
   });
 
+  it("that times out says what was still missing", async () => {
+    const { frontend, kernel } = await connected();
+    const late = frontend.execute("x", { timeout: 0.05 });
+    kernel.status("idle", kernel.request("execute_request"));
+    await expect(late).rejects.toThrow("execute (no reply, idle): not within 0.05 s");
+  });
+
   it("keeps going when on_output throws, and reports it", async () => {
     const { frontend, kernel, errors } = await connected();
     const on_output = () => {
@@ -167,6 +174,8 @@ describe("the end of the link", () => {
       "here",
     ]);
     await expect(frontend.execute("x")).rejects.toThrow(TransportClosed);
+    await expect(frontend.expect_open("t")).rejects.toThrow(TransportClosed);
+    expect(() => frontend.comm_manager.new_comm("t")).toThrow(TransportClosed);
   });
 
   it("by a break loses comms and ends waits", async () => {
