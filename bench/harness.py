@@ -92,7 +92,8 @@ class Worker:
 
     @staticmethod
     def _pipe(pipe: IO[str] | None) -> IO[str]:
-        assert pipe is not None, "opened with PIPE"
+        if pipe is None:
+            raise RuntimeError("a worker is opened with pipes")
         return pipe
 
 

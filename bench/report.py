@@ -79,7 +79,7 @@ def as_table(row: Row, results: dict[str, Result]) -> Table:
             name + mark,
             f"{result.median:.1f}",
             f"{result.median / base:.3f}",
-            f"{low:.1f}–{high:.1f}",
+            f"{low:.1f} to {high:.1f}",
             f"{result.p99:.1f}",
             f"{result.cost['peak_bytes'] / MIB:.0f}",
             f"{result.cost['cpu_s']:.1f}",

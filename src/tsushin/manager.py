@@ -107,13 +107,13 @@ class CommManager:
         comms: MutableMapping[str, AnyComm] | None = None,
         targets: MutableMapping[str, Target] | None = None,
     ) -> None:
-        self.session = SessionId(session or uuid4().hex)
+        self.session: SessionId = SessionId(session or uuid4().hex)
         self.runtime = runtime
         self.limits = limits
         self.comms: MutableMapping[str, AnyComm] = {} if comms is None else comms
         self.targets: MutableMapping[str, Target] = {} if targets is None else targets
-        self.late = 0
-        self.unknown = 0
+        self.late: int = 0
+        self.unknown: int = 0
         self._send = send
         self._clock = clock
         self._username = username

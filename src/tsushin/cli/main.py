@@ -11,7 +11,7 @@ import typer
 from tsushin import cli
 from tsushin._version import __version__
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="tsushin",
     help="Jupyter's comms, whole: both ends, in every frontend.",
     no_args_is_help=True,

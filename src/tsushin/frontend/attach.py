@@ -31,7 +31,7 @@ class FileKernel:
     def __init__(
         self, connection_file: str | os.PathLike[str], *, limits: Limits, timeout_s: float
     ) -> None:
-        self.about = f"kernel of {os.fspath(connection_file)!r}"
+        self.about: str = f"kernel of {os.fspath(connection_file)!r}"
         self._file = connection_file
         self._limits = limits
         self._timeout_s = timeout_s
@@ -97,7 +97,7 @@ class EndpointKernel:
         limits: Limits,
         timeout_s: float,
     ) -> None:
-        self.about = f"kernel at {url.partition('?')[0]}"
+        self.about: str = f"kernel at {url.partition('?')[0]}"
         self._url = f"{url}{'&' if '?' in url else '?'}session_id={session}"
         self._token = token
         self._subprotocol = subprotocol

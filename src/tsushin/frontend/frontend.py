@@ -76,7 +76,7 @@ class Frontend:
         limits: Limits,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self.comm_manager = CommManager(
+        self.comm_manager: CommManager = CommManager(
             send=self._send,
             runtime=LoopRuntime(self._loop),
             channel="shell",

@@ -27,7 +27,7 @@ class LaunchedKernel:
     can_restart = True
 
     def __init__(self, kernel_name: str, *, limits: Limits, timeout_s: float) -> None:
-        self.about = f"kernel {kernel_name!r}"
+        self.about: str = f"kernel {kernel_name!r}"
         self._name = kernel_name
         self._limits = limits
         self._timeout_s = timeout_s

@@ -34,7 +34,7 @@ class Server:
     """
 
     def __init__(self, url: str, *, token: str | None = None) -> None:
-        self.url = url.rstrip("/")
+        self.url: str = url.rstrip("/")
         self._headers = {"Content-Type": "application/json"}
         if token:
             self._headers["Authorization"] = f"token {token}"

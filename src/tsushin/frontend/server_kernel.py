@@ -34,8 +34,8 @@ class ServerKernel:
         limits: Limits,
         timeout_s: float,
     ) -> None:
-        self.about = f"kernel of {url}"
-        self.is_ours = False
+        self.about: str = f"kernel of {url}"
+        self.is_ours: bool = False
         self._server = Server(url, token=token)
         self._token = token
         self._id = kernel_id

@@ -93,7 +93,7 @@ class KernelCommManager(CommManager):
     def join(self) -> None:
         """Keep comms in the kernel's registry."""
         self._shared.update(self.comms)
-        self.comms = self._shared
+        self.comms: MutableMapping[str, AnyComm] = self._shared
 
     def leave(self) -> None:
         """Keep comms apart; the kernel's registry gets something that its own manager can call."""

@@ -131,17 +131,17 @@ class ProcessKernel:
         display_name: str | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self.kernel_id = str(uuid4())
+        self.kernel_id: str = str(uuid4())
         self.name = name
-        self.last_activity = time.time()
-        self.is_hosting = False
+        self.last_activity: float = time.time()
+        self.is_hosting: bool = False
         self._endpoints = 0  # serving now
         self._display_name = display_name or name
         self._pages: tuple[Page, ...] = ()  # replaced, never changed: any thread may read it
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._runtime = ProcessRuntime(self)
-        self.manager = CommManager(
+        self.manager: CommManager = CommManager(
             send=self._broadcast,
             runtime=self._runtime,
             channel="iopub",

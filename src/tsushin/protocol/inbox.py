@@ -38,8 +38,8 @@ class Inbox:
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self._items: deque[tuple[Message, int]] = deque()
         self._limits = limits
-        self.dropped = 0
-        self.nbytes = 0
+        self.dropped: int = 0
+        self.nbytes: int = 0
 
     def __len__(self) -> int:
         return len(self._items)

@@ -27,8 +27,8 @@ class Outbox:
     """
 
     def __init__(self, max_bytes: int = MAX_QUEUED_BYTES) -> None:
-        self.queued_bytes = 0
-        self.finished = asyncio.Event()
+        self.queued_bytes: int = 0
+        self.finished: asyncio.Event = asyncio.Event()
         self._max_bytes = max_bytes
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()

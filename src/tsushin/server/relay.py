@@ -41,10 +41,10 @@ class RelayKernel:
     """
 
     def __init__(self, kernel: Kernel, *, name: str, spec: JsonObject) -> None:
-        self.kernel_id = str(uuid4())
+        self.kernel_id: str = str(uuid4())
         self.name = name
-        self.last_activity = time.time()
-        self.execution_state = "starting"
+        self.last_activity: float = time.time()
+        self.execution_state: str = "starting"
         self._kernel = kernel
         self._spec = spec
         self._session = uuid4().hex

@@ -81,11 +81,11 @@ class Serving:
     ) -> None:
         self.endpoint = endpoint
         self.listening: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self.stopping = asyncio.Event()
+        self.stopping: asyncio.Event = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_stop = on_stop
         self._socket = _bind(host, port)
-        self.url = f"http://{_authority(self._socket)}/"
+        self.url: str = f"http://{_authority(self._socket)}/"
         self._server = _Server(_config(endpoint), self)
         self._thread: threading.Thread | None = None
 

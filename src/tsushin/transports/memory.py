@@ -21,7 +21,7 @@ class _Way:
     def __init__(self) -> None:
         self.held: dict[Channel, deque[Message]] = {channel: deque() for channel in CHANNELS}
         self.arrived: deque[Message] = deque()
-        self.wakeup = asyncio.Event()
+        self.wakeup: asyncio.Event = asyncio.Event()
         self.ended: TransportError | None = None
         self.is_stepped = False
 

@@ -57,7 +57,7 @@ class ZmqTransport:
 
     def __init__(self, info: Mapping[str, object], *, limits: Limits = DEFAULT_LIMITS) -> None:
         self.on_fault: OnFault | None = None
-        self.info = ConnectionInfo.parse(info)
+        self.info: ConnectionInfo = ConnectionInfo.parse(info)
         self._limits = limits
         self._signer = Signer(self.info.key, scheme=self.info.signature_scheme, limits=limits)
         self._loop = asyncio.get_running_loop()
