@@ -96,3 +96,14 @@ def test_an_unknown_kernel_names_those_there_are():
         output = demo.process.communicate(timeout=START_TIMEOUT_S)[0]
     assert demo.process.returncode == 1
     assert "python3" in output
+
+
+def test_the_kernel_is_attached_and_documented_names_do_not_warn(demo):
+    with demo.client().socket() as page:
+        code = (
+            "from ipykernel.comm import Comm; c = Comm('page')\n"
+            "print(type(get_ipython().kernel.comm_manager).__module__)"
+        )
+        about = page.until_idle(page.send("execute_request", {"code": code, "silent": False}))
+        printed = {m.content["name"]: m.content["text"] for m in about if m.msg_type == "stream"}
+        assert printed == {"stdout": "tsushin.kernel.ipykernel\n"}

@@ -27,6 +27,17 @@ from tsushin.server.static_files import BUILD_HINT, has_page
 
 _START_TIMEOUT_S: Final = 60.0  # the first start on a slow machine compiles half of IPython
 
+_QUIET: Final = (
+    "__import__('warnings').filterwarnings("
+    "'ignore', message='The .ipykernel.comm.Comm. class has been deprecated')"
+)
+_IPYKERNEL_ARGUMENTS: Final = (
+    # The kernel end is ours from the first cell on, as after `tsushin enable`.
+    "--InteractiveShellApp.extensions=tsushin",
+    # The documented examples use the old name of the class on purpose; that it is old is no news.
+    f"--InteractiveShellApp.exec_lines={_QUIET}",
+)
+
 _console = Console(highlight=False, soft_wrap=True)  # an address must stay in one piece
 
 
@@ -76,8 +87,12 @@ class _Demo:
     async def run(self, *, open_page: bool) -> None:
         """Start everything, wait to be cancelled, end everything."""
         started_at = time.monotonic()
+        is_ipykernel = any("ipykernel" in part for part in self._spec["argv"])
         kernel = LaunchedKernel(
-            self._kernel_name, limits=DEFAULT_LIMITS, timeout_s=_START_TIMEOUT_S
+            self._kernel_name,
+            limits=DEFAULT_LIMITS,
+            timeout_s=_START_TIMEOUT_S,
+            arguments=_IPYKERNEL_ARGUMENTS if is_ipykernel else (),
         )
         relay = RelayKernel(kernel, name=self._kernel_name, spec=self._spec)
         endpoint = Endpoint(relay, Guard(token=secrets.token_urlsafe()))

@@ -6,6 +6,7 @@ Spec: Jupyter kernels, "Kernel specs". The process is jupyter_client's; the link
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import zmq
@@ -21,12 +22,26 @@ _POLL_S: Final = 0.1  # how often the process is looked at; it costs one system 
 
 
 class LaunchedKernel:
-    """A kernel that lives as long as its frontend."""
+    """A kernel that lives as long as its frontend.
+
+    Args:
+        kernel_name: name of the kernelspec.
+        limits: bounds on what it may send.
+        timeout_s: seconds until its first answer.
+        arguments: added to the command of the kernelspec.
+    """
 
     is_ours = True
     can_restart = True
 
-    def __init__(self, kernel_name: str, *, limits: Limits, timeout_s: float) -> None:
+    def __init__(
+        self,
+        kernel_name: str,
+        *,
+        limits: Limits,
+        timeout_s: float,
+        arguments: Sequence[str] = (),
+    ) -> None:
         self.about: str = f"kernel {kernel_name!r}"
         self._name = kernel_name
         self._limits = limits
@@ -35,6 +50,7 @@ class LaunchedKernel:
         if zmq.has("curve") and self._manager.has_trait("transport_encryption"):
             # Where the kernelspec says that the kernel can: whoever shares the machine cannot read along.
             self._manager.transport_encryption = "auto"
+        self._arguments = list(arguments)
         self._is_started = False
 
     async def connect(self, *, after: str | None = None) -> Transport:
@@ -85,7 +101,7 @@ class LaunchedKernel:
 
     async def _start(self) -> None:
         try:
-            await self._manager.start_kernel()
+            await self._manager.start_kernel(extra_arguments=self._arguments)
         except NoSuchKernel:
             found = ", ".join(sorted(self._manager.kernel_spec_manager.find_kernel_specs()))
             raise ConnectFailed(

@@ -12,7 +12,6 @@ import { takeAddress } from "./connection/address.js";
 import { Connection } from "./connection/connection.js";
 import { outputOf } from "./connection/handler_output.js";
 import { ConnectionIndicator } from "./connection/indicator.js";
-import { prepareKernel } from "./connection/prepare.js";
 import { Server } from "./connection/server.js";
 import { find } from "./dom.js";
 import { FlowBar } from "./flow_bar.js";
@@ -60,7 +59,6 @@ const connection = new Connection(
       const Jupyter = jupyterOf(attached);
       window.tsushin = { frontend: attached, Jupyter, manager: attached.comm_manager };
     },
-    fresh: (frontend, kernel) => prepareKernel(frontend, kernel.name),
     trace: (direction, message, at_ms) => {
       record(direction === "sent" ? "page-to-kernel" : "kernel-to-page", message, at_ms);
     },

@@ -17,8 +17,6 @@ export type ConnectionState =
 export interface ConnectionEvents {
   changed(state: ConnectionState, kernels: readonly KernelModel[]): void;
   attached(frontend: Frontend): void;
-  /** This kernel process is new to the page: just attached to, or restarted. */
-  fresh(frontend: Frontend, kernel: KernelModel): void;
   trace: Trace;
   /** A peer's fault, or what a handler on this page threw. */
   failed(error: unknown): void;
@@ -105,7 +103,6 @@ export class Connection {
       await this.#options.server.restart(link.kernel.id);
       if (link !== this.#link) return;
       this.#showLink(link);
-      if (link.frontend) this.#events.fresh(link.frontend, link.kernel);
     } catch (error) {
       this.#set({ state: "lost", reason: reasonOf(error), died: null });
     }
@@ -132,7 +129,6 @@ export class Connection {
     this.#link = link;
     this.#showLink(link);
     this.#events.attached(frontend);
-    this.#events.fresh(frontend, kernel);
   }
 
   #statusChanged(link: Link, status: KernelStatus): void {
