@@ -15,7 +15,7 @@ import { DEFAULT_TIMEOUT, Expected } from "../expected.js";
 import { CommManager } from "../manager.js";
 import type { Limits } from "../protocol/limits.js";
 import type { Channel, JsonObject, Message } from "../protocol/messages.js";
-import { msgType, newHeader, newMessage, sessionOf } from "../protocol/messages.js";
+import { msgType, newHeader, newMessage } from "../protocol/messages.js";
 import type { OnUnknown } from "../protocol/routing.js";
 import { PageRuntime } from "../runtime.js";
 import type { Transport } from "../transports/base.js";
@@ -24,6 +24,7 @@ import { Execution } from "./execution.js";
 import { Requests } from "./requests.js";
 import type { Watcher } from "./requests.js";
 import type { CommInfo, ExecuteOptions, ExecuteResult, KernelStatus, Trace } from "./types.js";
+import { StatusWatch } from "./watch.js";
 
 /** What a server can do to the kernel. */
 export interface KernelHost {
@@ -56,7 +57,7 @@ export class Frontend implements Disposable, AsyncDisposable {
   readonly #onError: (error: unknown) => void;
   readonly #requests = new Requests();
   #status: KernelStatus = "unknown";
-  #kernelSession: string | null = null; // of the process now running, where it is known
+  readonly #watch = new StatusWatch();
   #ended: TsushinError | null = null;
   #isClosing = false;
 
@@ -151,6 +152,7 @@ export class Frontend implements Disposable, AsyncDisposable {
     if (host === undefined)
       throw new Unsupported("no server to restart it", { feature: "restart" });
     await host.restart();
+    this.#watch.ended();
     this.#loseKernel("restarted");
     await this.handshake({ timeout });
   }
@@ -220,7 +222,7 @@ export class Frontend implements Disposable, AsyncDisposable {
       this.#ask(channel, "kernel_info_request", {}, options),
     );
     const reply = await Promise.race(asked);
-    this.#kernelSession = sessionOf(reply);
+    this.#watch.answered(reply);
     return reply.content;
   }
 
@@ -284,29 +286,11 @@ export class Frontend implements Disposable, AsyncDisposable {
   }
 
   #noteKernel(message: Message): void {
-    const { content } = message;
-    switch (msgType(message)) {
-      case "status":
-        if (message.channel === "iopub") this.#noteStatus(content.execution_state, message);
-        return;
-      case "shutdown_reply": // the kernel tells everybody, on iopub
-        this.#loseKernel(content.restart === true ? "restarted" : "shut down");
-    }
-  }
-
-  #noteStatus(state: unknown, message: Message): void {
-    if (state === "restarting") this.#loseKernel("restarted");
-    if (state === "dead") this.#loseKernel("died");
-    if (state === "starting") this.#noteStart(sessionOf(message));
-    if (isStatus(state)) this.#setStatus(state);
-  }
-
-  /** A new process has a new session. What came before it ended with the first sign of the old one's end. */
-  #noteStart(session: string): void {
-    if (this.#kernelSession !== null && this.#kernelSession !== session) {
-      this.#loseKernel("restarted");
-    }
-    this.#kernelSession = session;
+    const why = this.#watch.verdict(message);
+    if (why !== null) this.#loseKernel(why);
+    const { execution_state } = message.content;
+    const isStatusMessage = message.channel === "iopub" && msgType(message) === "status";
+    if (isStatusMessage && isStatus(execution_state)) this.#setStatus(execution_state);
   }
 
   /** The kernel's process is gone. After a restart the link serves the next one. */
@@ -314,7 +298,6 @@ export class Frontend implements Disposable, AsyncDisposable {
     const gone = new KernelGone(`the kernel ${GONE[why]}`, { why });
     this.comm_manager.lose(gone.message, gone);
     this.#requests.end(gone);
-    this.#kernelSession = null;
     if (why === "restarted") return;
     this.#setStatus("dead");
     this.#ended ??= gone;
