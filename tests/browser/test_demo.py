@@ -31,7 +31,10 @@ def made(sizes):
 def echo(comm, msg):
     log.append(("open", msg["content"]["data"], msg["metadata"]))
     def back(m):
-        comm.send(m["content"]["data"], m["metadata"], m["buffers"])
+        if m["content"]["data"].get("close"):
+            comm.close({"bye": 3})
+        else:
+            comm.send(m["content"]["data"], m["metadata"], m["buffers"])
     comm.on_msg(back)
     comm.on_close(lambda m: log.append(("close", m["content"]["data"])))
 IPKernelApp.instance().kernel.comm_manager.register_target("kernel-echo", echo)
@@ -77,6 +80,37 @@ PAGE_OPENS = """async ([sizes]) => {
   return { data: content.data, metadata, same: same(buffers, make(sizes)), log };
 }"""
 
+PAGE_CLOSES = """async ([code]) => {
+  fe.comm_manager.register_target("page-closes", (comm) => {
+    comm.on_close(() => { throw new Error("on_close is not for one's own close"); });
+    comm.close({ bye: 4 });
+  });
+  await fe.execute(code);
+  return (await fe.execute("await closed.wait(); log")).result;
+}"""
+
+OPEN_TO_BE_CLOSED = """
+import asyncio
+from tsushin import Comm
+closed = asyncio.Event()
+d = Comm("page-closes")
+@d.on_close
+def on_close(m):
+    log.append((m["content"]["data"], d.closed_by))
+    closed.set()
+"""
+
+KERNEL_CLOSES = """async () => {
+  const comm = fe.comm_manager.new_comm("kernel-echo");
+  const closes = [];
+  const closed = new Promise((resolve) => {
+    comm.on_close((m) => { closes.push(m.content.data); resolve(); });
+  });
+  comm.send({ close: true });
+  await closed;
+  return { closes, closed_by: comm.closed_by };
+}"""
+
 
 @pytest.fixture(scope="module")
 def client():
@@ -120,6 +154,16 @@ def test_the_page_opens_and_closes(connected):
     result = connected.evaluate(PAGE_OPENS, [SIZES])
     assert result.pop("log") == "[('open', {'x': 1}, {'m': 1}), ('close', {'bye': 2})]"
     assert result == {"data": {"n": 1}, "metadata": {"m": 2}, "same": True}
+
+
+def test_the_page_closes_what_the_kernel_opened(connected):
+    log = connected.evaluate(PAGE_CLOSES, [OPEN_TO_BE_CLOSED])
+    assert log == "[({'bye': 4}, 'there')]"
+
+
+def test_the_kernel_closes_what_the_page_opened(connected):
+    result = connected.evaluate(KERNEL_CLOSES)
+    assert result == {"closes": [{"bye": 3}], "closed_by": "there"}
 
 
 @pytest.mark.parametrize("flow", ["kernel", "page"])
