@@ -231,14 +231,18 @@ export class Frontend implements Disposable, AsyncDisposable {
   #send(message: Message): void {
     if (this.#ended !== null) throw this.#ended;
     this.#transport.send(message);
-    this.#options.trace?.("sent", message, performance.now());
+    this.#trace("sent", message);
   }
 
   #receive(message: Message): void {
-    this.#options.trace?.("received", message, performance.now());
+    this.#trace("received", message);
     this.#guard(() => this.#requests.receive(message));
     this.#guard(() => this.comm_manager.receive(message));
     this.#guard(() => this.#noteKernel(message));
+  }
+
+  #trace(direction: "sent" | "received", message: Message): void {
+    this.#guard(() => this.#options.trace?.(direction, message, performance.now()));
   }
 
   /** One user callback that throws must not keep a message from the others. */
@@ -315,7 +319,7 @@ export class Frontend implements Disposable, AsyncDisposable {
   #setStatus(status: KernelStatus): void {
     if (status === this.#status) return;
     this.#status = status;
-    this.#options.on_status?.(status);
+    this.#guard(() => this.#options.on_status?.(status));
   }
 }
 

@@ -229,6 +229,18 @@ it("tells the kernel's status when it changes", async () => {
   expect(seen).toEqual(["busy", "idle"]);
 });
 
+it("works on when trace and on_status throw, and reports it", async () => {
+  const fail = () => {
+    throw new Error("no");
+  };
+  const { frontend, kernel, errors } = await connected({ trace: fail, on_status: fail });
+  kernel.status("busy");
+  const result = frontend.execute("x");
+  kernel.answer();
+  expect((await result).status).toBe("ok");
+  expect(errors.length).toBeGreaterThan(3);
+});
+
 it("interrupts by a message where no server can", async () => {
   const { frontend, kernel } = await connected();
   const interrupted = frontend.interrupt();
