@@ -54,7 +54,7 @@ def http():
 async def test_calls_as_jupyter_server_knows_them(http):
     kernel = json.dumps({"id": "a/b", "name": "python3"})
     http.answers = {
-        ("GET", "/base/api/kernels"): (200, f"[{kernel}]"),
+        ("GET", "/base/api/kernels?no_track_activity=1"): (200, f"[{kernel}]"),
         ("POST", "/base/api/kernels"): (201, kernel),
         ("POST", "/base/api/kernels/a%2Fb/interrupt"): (204, ""),
         ("POST", "/base/api/kernels/a%2Fb/restart"): (200, kernel),
@@ -83,14 +83,18 @@ async def test_calls_as_jupyter_server_knows_them(http):
     ],
 )
 async def test_bad_answer_is_a_connect_failure(http, answer, text):
-    http.answers[("GET", "/base/api/kernels")] = answer
+    http.answers[("GET", "/base/api/kernels?no_track_activity=1")] = answer
     with pytest.raises(ConnectFailed, match=text):
         await Server(http.url).kernel_ids()
 
 
 async def test_redirect_is_refused_so_that_the_token_goes_nowhere_else(http):
     elsewhere = http.url.replace("127.0.0.1", "localhost") + "/elsewhere"
-    http.answers[("GET", "/base/api/kernels")] = (302, "", ("Location", elsewhere))
+    http.answers[("GET", "/base/api/kernels?no_track_activity=1")] = (
+        302,
+        "",
+        ("Location", elsewhere),
+    )
     with pytest.raises(ConnectFailed, match="302 Found"):
         await Server(http.url, token="t").kernel_ids()
     assert len(http.asked) == 1

@@ -44,7 +44,8 @@ class Server:
 
     async def kernel_ids(self) -> list[str]:
         """Return the ids of the running kernels, the oldest first."""
-        answer = await self._call("GET", "api/kernels")
+        # To look is no activity: it must not keep an idle server from shutting down.
+        answer = await self._call("GET", "api/kernels?no_track_activity=1")
         return [_kernel_id(kernel) for kernel in answer] if isinstance(answer, list) else []
 
     async def has_kernel(self, kernel_id: str) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from tsushin.errors import ConnectFailed, KernelGoneWhy
 from tsushin.frontend.rest import Server
 from tsushin.protocol.limits import Limits
 from tsushin.transports.base import Transport
 from tsushin.transports.websocket import Subprotocol, connect_websocket
+
+_ASK_S: Final = 5.0  # between two questions whether the kernel is still there
 
 
 class ServerKernel:
@@ -62,9 +65,14 @@ class ServerKernel:
         )
 
     async def wait_gone(self) -> KernelGoneWhy:
-        """See ``Kernel.wait_gone``: the server's messages and the link itself tell."""
-        await asyncio.Event().wait()
-        return "died"
+        """See ``Kernel.wait_gone``.
+
+        A death is told by the server's messages. A kernel that somebody else ends through the server may
+        say nothing at all, and the server keeps the link: it is asked now and then.
+        """
+        while await self.fate() is None:  # noqa: ASYNC110 (REST tells no events)
+            await asyncio.sleep(_ASK_S)
+        return "shut down"
 
     async def fate(self) -> KernelGoneWhy | None:
         """See ``Kernel.fate``: a server that answers knows."""
