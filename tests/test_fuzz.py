@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+import node as node_tools
+
 TARGETS = sorted((Path(__file__).resolve().parents[1] / "fuzz").glob("fuzz_*.py"))
 SECONDS = int(os.environ.get("TSUSHIN_FUZZ_SECONDS", "600"))
 
@@ -33,3 +35,24 @@ def test_no_finding(target, capsys):
     assert runs, done.stderr[-4000:]
     with capsys.disabled():
         sys.stdout.write(f"\n{target.stem}: {runs[1]} runs in {SECONDS} s\n")
+
+
+@pytest.mark.fuzz
+@pytest.mark.timeout(20 * SECONDS + 120)
+def test_no_finding_in_typescript(capsys):
+    node_tools.install()
+    command = ["node", "packages/core/fuzz/run.mjs", "--seconds", str(SECONDS)]
+    folder = node_tools.find_node()
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        cwd=node_tools.JS,
+        env={**os.environ, "PATH": path},
+        check=False,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    with capsys.disabled():
+        sys.stdout.write(f"\n{done.stdout}")

@@ -58,6 +58,7 @@ async function attach(
   });
   const on_unknown = options.on_unknown ?? (isStarted ? "close" : "ignore");
   const host: KernelHost = {
+    isThere: async () => (await server.kernels()).some(({ id }) => id === kernel_id),
     interrupt: () => server.interrupt(kernel_id),
     restart: () => server.restart(kernel_id),
     shutdown: isStarted ? () => server.shutdown(kernel_id) : undefined,

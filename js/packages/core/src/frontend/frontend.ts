@@ -21,6 +21,7 @@ import { PageRuntime } from "../runtime.js";
 import type { Transport } from "../transports/base.js";
 import { openComms } from "./comm_info.js";
 import { Execution } from "./execution.js";
+import { lookOut } from "./lookout.js";
 import { Requests } from "./requests.js";
 import type { Watcher } from "./requests.js";
 import type { CommInfo, ExecuteOptions, ExecuteResult, KernelStatus, Trace } from "./types.js";
@@ -28,6 +29,8 @@ import { StatusWatch } from "./watch.js";
 
 /** What a server can do to the kernel. */
 export interface KernelHost {
+  /** Whether the kernel still exists; asked while the frontend is open. */
+  isThere(): Promise<boolean>;
   interrupt(): Promise<void>;
   restart(): Promise<void>;
   /** End the kernel; given only where this frontend started it. */
@@ -60,6 +63,7 @@ export class Frontend implements Disposable, AsyncDisposable {
   readonly #watch = new StatusWatch();
   #ended: TsushinError | null = null;
   #isClosing = false;
+  #stopLookout: () => void = () => undefined;
 
   constructor(transport: Transport, options: FrontendOptions) {
     const { session, limits, on_unknown, kernel_id } = options;
@@ -223,6 +227,13 @@ export class Frontend implements Disposable, AsyncDisposable {
     );
     const reply = await Promise.race(asked);
     this.#watch.answered(reply);
+    const { host } = this.#options;
+    if (host && !this.closed) {
+      this.#stopLookout = lookOut(
+        () => host.isThere(),
+        () => this.#loseKernel("shut down"),
+      );
+    }
     return reply.content;
   }
 
@@ -310,6 +321,7 @@ export class Frontend implements Disposable, AsyncDisposable {
 
   #end(error: TsushinError): void {
     this.#ended ??= error;
+    this.#stopLookout();
     const reason = error instanceof TransportClosed ? "the link was closed" : "the link was lost";
     this.comm_manager.lose(reason, this.#ended);
     this.#requests.end(this.#ended);

@@ -42,7 +42,8 @@ export class Server {
   }
 
   async kernels(signal?: AbortSignal): Promise<KernelModel[]> {
-    const answer = await this.#call("GET", "api/kernels", null, signal);
+    // To look is no activity: it must not keep an idle server from shutting down.
+    const answer = await this.#call("GET", "api/kernels?no_track_activity=1", null, signal);
     return Array.isArray(answer) ? answer.map(asKernel) : [];
   }
 

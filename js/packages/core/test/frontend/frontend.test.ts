@@ -191,6 +191,7 @@ describe("the end of the link", () => {
   it("ends the kernel that was started with it", async () => {
     const ended: string[] = [];
     const host = {
+      isThere: () => Promise.resolve(true),
       interrupt: () => Promise.resolve(),
       restart: () => Promise.resolve(),
       shutdown: () => Promise.resolve(void ended.push("kernel")),

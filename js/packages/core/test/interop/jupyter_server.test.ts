@@ -139,6 +139,17 @@ describe("a kernel's life behind a stock Jupyter Server", () => {
     await first.close();
   });
 
+  it("ends for others too when somebody ends it, even if it says nothing", async () => {
+    const owner = await open({ kernel_name: "python3" });
+    const other = await open({ kernel_id: owner.kernel_id });
+    const refused = expect(other.expect_open("never")).rejects.toMatchObject({
+      code: "kernel_gone",
+      why: "shut down",
+    });
+    await owner.close();
+    await refused;
+  });
+
   it("ends with the frontend that started it", async () => {
     const frontend = await open({ kernel_name: "python3" });
     const { kernel_id } = frontend;
