@@ -14,6 +14,8 @@ from bench.harness import run_row
 from bench.report import as_json, as_table, machine
 from bench.row import load_rows, module_names
 
+MIN_WIDTH = 120  # characters: a table that wraps its variants cannot be read
+
 
 def main(
     files: Annotated[
@@ -25,6 +27,7 @@ def main(
 ) -> None:
     """Measure Tsushin beside the stock stack, interleaved; print tables and write JSON."""
     console = Console()
+    console.width = max(console.width, MIN_WIDTH)
     figures = {}
     for module in files or list(module_names()):
         for name, row in load_rows(module).items():
