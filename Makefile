@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz docs build matrix soak
+.PHONY: help demo test check bench fuzz docs build
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -36,11 +36,3 @@ docs: ## build the documentation into docs/_build/html
 build: ## the wheel and the sdist into dist/
 	@$(PYTHON) tools/prepare.py build
 	@$(RUN) -m build
-
-matrix: ## the tests against every supported version of each neighbour (long)
-	@$(PYTHON) tools/prepare.py test
-	@$(RUN) -m pytest -m matrix
-
-soak: ## hours of traffic, looking for leaks and losses (long)
-	@$(PYTHON) tools/prepare.py test
-	@$(RUN) -m pytest -m soak

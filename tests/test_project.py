@@ -103,7 +103,7 @@ def test_make_alone_lists_every_target():
 
 
 def test_make_has_the_commands_of_the_design():
-    wanted = {"demo", "test", "check", "bench", "fuzz", "docs", "build", "matrix", "soak"}
+    wanted = {"demo", "test", "check", "bench", "fuzz", "docs", "build"}
     assert wanted <= set(makefile_targets())
 
 
