@@ -427,9 +427,11 @@ class CommManager:
 
     def _close_received(self, event: Closed) -> None:
         comm = self.comms.pop(event.comm_id, None)
-        message = self._restored(event.message) or event.message
+        content = comm_content(event.message)
+        # A close counts even where the peer's entries for binary are malformed.
+        message = self._restored(event.message) or replace(event.message, content=content)
         if isinstance(comm, Comm):
-            data = comm_content(message)["data"]
+            data = message.content["data"]
             error = CommClosed(f"{comm} was closed by the peer", closed_by="there", data=data)
             comm._delivery.close(message, error)
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from kernel.peer import data_of, of_type, printed
+from malformed import GOOD, malformed
 
 ECHO = """
 def target(comm, open_msg):
@@ -396,6 +397,17 @@ def test_malformed_binary_entries_are_reported(kernel, good):
     assert data_of(kernel.msg(good, {"a": None}, metadata=metadata)) == []
     assert data_of(kernel.msg(good, {"n": 1})) == [{"n": 1}]
     assert "metadata.tsushin.bin[0]" in kernel.value("faults[0]")
+
+
+def test_every_malformed_message_of_the_vectors_is_reported_once(kernel, good):
+    kernel.run("kernel.comm_manager.register_target('t', lambda comm, msg: seen.append(msg))")
+    for bad in malformed():
+        content = json.dumps(bad.content).replace(f'"{GOOD}"', f'"{good}"').encode()
+        kernel.send(bad.msg_type, content, metadata=bad.metadata, buffers=bad.buffers)
+        assert data_of(kernel.msg(good, {"n": 1})) == [{"n": 1}], bad.name
+        assert kernel.value("len(faults), faults.clear()") == (1, None), bad.name
+    assert kernel.value("seen") == []
+    assert list(kernel.comm_info()) == [good]
 
 
 @pytest.mark.parametrize("data", [None, []])

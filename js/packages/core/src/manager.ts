@@ -376,7 +376,9 @@ export class CommManager implements CommOwner {
   #closeReceived(event: Closed): void {
     const comm = this.comms.get(event.comm_id);
     this.comms.delete(event.comm_id);
-    const message = this.#restored(event.message) ?? event.message;
+    const content = commContent(event.message);
+    // A close counts even where the peer's entries for binary are malformed.
+    const message = this.#restored(event.message) ?? { ...event.message, content };
     if (comm === undefined) return;
     const data = message.content.data as JsonObject; // commContent checked it
     const text = `${String(comm)} was closed by the peer`;
