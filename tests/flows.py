@@ -119,3 +119,32 @@ async def frontend_opens(fe, python):
     ]
     assert closes == []  # not for one's own close
     assert comm.comm_id not in await fe.comms()
+
+
+async def the_other_end_closes(fe, python):
+    """Each end closes, with buffers, what the other has opened; ``on_close`` runs once, and only there."""
+    await prepare(fe, python)
+    target = f"flow {next(_numbers)}"
+    opened = fe.expect_open(target, timeout=WAIT_S)
+    await fe.execute(
+        "def on_close(msg): log.append(seen_of(msg))\n"
+        "def opened(comm, msg): globals().update(c=comm)\n"
+        f"get_ipython().kernel.comm_manager.register_target({target!r}, opened)\n"
+        f"d = Comm(target_name={target!r})\n"
+        "d.on_close(on_close)"
+    )
+    theirs, closes = await opened, []
+    theirs.on_close(closes.append)
+    theirs.close({"n": 5}, {"m": "close"}, buffers(5))
+    theirs.close()
+    assert await value(fe, "log") == [({"n": 5}, "close", digests(5))]
+    ours = fe.comm_manager.new_comm(target)
+    ours.on_close(closes.append)
+    await fe.execute(
+        "c.on_close(on_close)\nc.close({'n': 6}, metadata={'m': 'close'}, buffers=buffers(6))"
+    )
+    (close,) = closes
+    check(close, {"n": 6}, "close", 6)
+    assert (theirs.closed_by, ours.closed_by) == ("here", "there")
+    assert await value(fe, "len(log)") == 1
+    assert not {theirs.comm_id, ours.comm_id} & set(await fe.comms())

@@ -10,7 +10,7 @@ import signal
 import pytest
 import zmq
 
-from flows import PYTHON, frontend_opens, kernel_opens, value
+from flows import PYTHON, frontend_opens, kernel_opens, the_other_end_closes, value
 from transports.zmq_kernel import ZmqKernel
 from tsushin import ExecutionError, KernelGone, TransportClosed, connect
 from tsushin.errors import CommClosed, Unsupported
@@ -29,6 +29,11 @@ async def test_kernel_opens_with_metadata_and_three_buffers(fe, python):
 @pytest.mark.parametrize("python", PYTHON)
 async def test_frontend_opens_with_metadata_and_three_buffers(fe, python):
     await frontend_opens(fe, python)
+
+
+@pytest.mark.parametrize("python", PYTHON)
+async def test_either_end_closes_what_the_other_has_opened(fe, python):
+    await the_other_end_closes(fe, python)
 
 
 # ---------------------------------------------------------------- execute

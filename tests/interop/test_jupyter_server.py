@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from flows import PYTHON, frontend_opens, kernel_opens
+from flows import PYTHON, frontend_opens, kernel_opens, the_other_end_closes
 from processes import jupyter_server
 from tsushin import connect
 from tsushin.frontend.rest import Server
@@ -42,6 +42,11 @@ async def test_kernel_opens_with_metadata_and_three_buffers(fe, python):
 @pytest.mark.parametrize("python", PYTHON)
 async def test_frontend_opens_with_metadata_and_three_buffers(fe, python):
     await frontend_opens(fe, python)
+
+
+@pytest.mark.parametrize("python", PYTHON)
+async def test_either_end_closes_what_the_other_has_opened(fe, python):
+    await the_other_end_closes(fe, python)
 
 
 async def test_what_was_printed_and_given_arrives(fe):
