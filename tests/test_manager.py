@@ -1,4 +1,7 @@
-"""The comms and targets of one end: DESIGN 4 and 5 between two real managers, step by step."""
+"""The comms and targets of one end: DESIGN 4 and 5 between two real managers, step by step.
+
+One piece, as ``manager.py`` is: its test file mirrors it.
+"""
 
 from __future__ import annotations
 

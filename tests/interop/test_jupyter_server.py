@@ -52,3 +52,16 @@ async def test_either_end_closes_what_the_other_has_opened(fe, python):
 async def test_what_was_printed_and_given_arrives(fe):
     result = await fe.execute("print('日本'); 6 * 7")
     assert (result.stdout, result.result) == ("日本\n", "42")
+
+
+async def test_attached_second_frontend_without_the_target_disturbs_nobody(fe, server, kernel_id):
+    opened = fe.expect_open("only the first", timeout=10)
+    async with connect(server.url, token=server.token, kernel_id=kernel_id) as second:
+        await fe.execute("from tsushin import Comm; c = Comm('only the first')")
+        comm = await opened
+        await second.execute("1")  # what the second had to say has reached the kernel
+        assert second.comm_manager.unknown == 1
+    await fe.execute("c.send({'still': 'open'})")
+    assert (await comm.expect_msg(10))["content"]["data"] == {"still": "open"}
+    assert (await fe.execute("c.closed")).result == "False"
+    await fe.execute("c.close()")

@@ -107,6 +107,24 @@ def test_the_process_opens_and_closes(services, manager):
     assert next_line() == {"closed": {"bye": 2}}
 
 
+def test_either_end_closes_what_the_other_has_opened(services, manager):
+    closes, is_closed = [], threading.Event()
+
+    @manager.register_target("closed-by-process")
+    def close_and_open(comm, msg):
+        comm.close({"bye": "process"})
+
+        @manager.new_comm("page-closes").on_close
+        def on_close(m):
+            closes.append(m["content"]["data"])
+            is_closed.set()
+
+    answer = services("crossing")()
+    assert answer == {"closes": [{"bye": "process"}], "isDisposed": [True, True]}
+    assert is_closed.wait(TIMEOUT_S)
+    assert (closes, manager.comms) == ([{"bye": "page"}], {})
+
+
 def test_what_the_client_asks_of_every_kernel_is_answered(services):
     assert services("questions")() == {
         "implementation": "tsushin",

@@ -1,7 +1,7 @@
 """Scenarios of one end: what a router answers, step by step. The format is in spec/vectors/README.md.
 
 The expectations are written here by hand from the specification and the rules of the project; no code of the
-package is used.
+package is used. One piece, because it is one table of cases; its long functions hold nothing else.
 """
 
 from __future__ import annotations

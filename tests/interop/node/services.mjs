@@ -46,6 +46,22 @@ async function kernelOpens(kernel) {
   say({ closed: await closed });
 }
 
+/** Each end closes what the other has opened; the page is told once of the one that the process closes. */
+async function crossing(kernel) {
+  const closes = [];
+  const ours = kernel.createComm("closed-by-process");
+  const closed = new Promise((resolve) => {
+    ours.onClose = (msg) => resolve(closes.push(msg.content.data));
+  });
+  const opened = new Promise((resolve) => kernel.registerCommTarget("page-closes", resolve));
+  await ours.open().done;
+  const theirs = await opened;
+  await theirs.close({ bye: "page" }).done;
+  await closed;
+  await kernel.requestCommInfo({}); // whatever else there was has arrived
+  say({ closes, isDisposed: [ours.isDisposed, theirs.isDisposed] });
+}
+
 /** What else the client asks of every kernel. */
 async function questions(kernel, manager) {
   const info = await kernel.info;
@@ -76,7 +92,7 @@ const models = [...manager.running()];
 const kernel = manager.connectTo({ model: models[0] });
 kernel.commsOverSubshells = CommsOverSubshells.PerCommTarget; // JupyterLab's own setting
 await kernel.info;
-await { pageOpens, kernelOpens, questions }[scenario](kernel, manager);
+await { pageOpens, kernelOpens, crossing, questions }[scenario](kernel, manager);
 kernel.dispose();
 manager.dispose();
 process.exit(0);
