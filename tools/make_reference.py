@@ -120,8 +120,10 @@ def _spec_entry(entry: dict[str, Any]) -> Iterator[str]:
 
 
 def _typescript_entry(entry: dict[str, Any]) -> Iterator[str]:
-    parameters = ", ".join(parameter["name"] for parameter in entry["parameters"])
-    yield f"## `{entry['name']}({parameters})`"
+    title = entry["name"]
+    if "parameters" in entry:
+        title += f"({', '.join(parameter['name'] for parameter in entry['parameters'])})"
+    yield f"{'###' if '.' in entry['name'] else '##'} `{title}`"
     yield "*TypeScript*"
     yield _sentence(entry["note"])
 

@@ -251,14 +251,6 @@ export class CommManager implements CommOwner {
     for (const expected of waiting) expected.fail(error ?? new TsushinError(reason));
   }
 
-  /** Close every comm, telling the peer why. For a host that shuts down. */
-  close_all(reason: string): void {
-    for (const comm of [...this.comms.values()]) {
-      // The link may be gone already; the comm is closed here all the same.
-      withoutLink(() => comm.close({}, { reason }));
-    }
-  }
-
   // ---------------------------------------------------------------- inside
 
   #waitsFor(target_name: string): boolean {

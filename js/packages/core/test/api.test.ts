@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { DEFAULT_TIMEOUT } from "../src/expected.js";
+import { Frontend } from "../src/frontend/frontend.js";
 import * as tsushin from "../src/index.js";
+import { MemoryTransport } from "../src/transports/memory.js";
 import { commPair } from "./pair.js";
 import { readSpec } from "./spec.js";
 
@@ -16,14 +19,29 @@ interface Entry {
 
 const { names } = readSpec("api.json") as { names: Entry[] };
 const inTypeScript = names.filter((entry) => entry.in.includes("typescript"));
-const exported = tsushin as Record<string, unknown>;
+// Users get a Frontend by `connect`; its class is exported as a type.
+const exported: Record<string, unknown> = { ...tsushin, Frontend };
+
+/** The constants behind the default timeouts, by their seconds. */
+const TIMEOUTS = new Map<unknown, string>([
+  [DEFAULT_TIMEOUT, "DEFAULT_TIMEOUT"],
+  [60, "RESTART_TIMEOUT"],
+]);
 
 /** What `name` stands for: an export, or a member of what an exported class makes. */
 function found(name: string): unknown {
   const [owner = "", member] = name.split(".");
   if (member === undefined) return exported[owner];
   const { manager } = commPair().kernel;
-  const instances: Record<string, object> = { CommManager: manager, Comm: manager.new_comm("t") };
+  const frontend = new Frontend(MemoryTransport.pair()[0], {
+    kernel_id: "k",
+    on_unknown: "ignore",
+  });
+  const instances: Record<string, object> = {
+    CommManager: manager,
+    Comm: manager.new_comm("t"),
+    Frontend: frontend,
+  };
   const instance = instances[owner];
   return instance !== undefined && member in instance
     ? (instance as Record<string, unknown>)[member]
@@ -65,7 +83,8 @@ describe.each(inTypeScript.filter((entry) => entry.parameters !== undefined))("$
     const literal = (value: unknown) => (typeof value === "string" ? `"${value}"` : String(value));
     wanted.forEach((parameter, i) => {
       const given = actual[i]?.default ?? null;
-      if (typeof parameter.default === "number") expect(given).toMatch(/DEFAULT_TIMEOUT/);
+      const name = TIMEOUTS.get(parameter.default);
+      if (name !== undefined) expect(given).toMatch(new RegExp(`\\b${name}$`));
       else if (given !== null) expect(given).toBe(literal(parameter.default));
     });
   });
@@ -75,12 +94,13 @@ it.each(inTypeScript.filter((entry) => entry.kind === "attribute"))("$name exist
   expect(found(name)).not.toBeUndefined();
 });
 
-it("has no public member of Comm or CommManager that spec/api.json lacks", () => {
+it("has no public member of Comm, CommManager or Frontend that spec/api.json lacks", () => {
   const forHosts = ["runtime", "limits", "openComm", "sendComm", "closeComm", "receive", "lose"];
-  const others = [...forHosts, "close_all", "comm_info", "next_msg_id", "constructor"];
-  const own = ["toString", "toJSON"];
-  const listed = names.map((entry) => entry.name);
-  for (const name of ["Comm", "CommManager"]) {
+  const forConnect = ["request", "watch", "forget", "handshake"];
+  const others = [...forHosts, ...forConnect, "comm_info", "next_msg_id", "constructor"];
+  const own = ["toString", "toJSON", "dispose"];
+  const listed = inTypeScript.map((entry) => entry.name);
+  for (const name of ["Comm", "CommManager", "Frontend"]) {
     const { prototype } = exported[name] as { prototype: object };
     const members = Object.getOwnPropertyNames(prototype).filter((one) => !own.includes(one));
     const unlisted = members.filter((one) => !listed.includes(`${name}.${one}`));

@@ -145,12 +145,3 @@ it("drops the oldest unread messages above the limit, and counts them", async ()
   expect(here._delivery.dropped).toBe(1);
   expect((await here.expect_msg()).content.data).toEqual({ n: 2 });
 });
-
-it("closes every comm with a reason when its host ends", async () => {
-  const { kernel, there } = await openPair();
-  const closed = closeOf(there);
-  kernel.manager.close_all("kernel shutdown");
-  expect((await closed).metadata).toEqual({ reason: "kernel shutdown" });
-  kernel.transport.close();
-  expect(() => kernel.manager.close_all("again")).not.toThrow();
-});
