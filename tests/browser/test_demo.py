@@ -166,19 +166,68 @@ def test_the_kernel_closes_what_the_page_opened(connected):
     assert result == {"closes": [{"bye": 3}], "closed_by": "there"}
 
 
-@pytest.mark.parametrize("flow", ["kernel", "page"])
-def test_the_page_of_the_demo_runs_each_documented_flow(page, client, flow):
+# What each documented flow sends, by direction, and the last line of each cell's output.
+SENT = {
+    "kernel": {
+        "kernel-to-page": [
+            'open {"foo":1}',
+            'msg {"foo":2}',
+            'msg {"foo":3}',
+            'close {"bye":"from the kernel"}',
+        ],
+        "page-to-kernel": ['msg {"foo":0}', 'msg {"foo":20}', 'msg {"foo":30}'],
+    },
+    "page": {
+        "page-to-kernel": [
+            'open {"foo":6}',
+            'msg {"foo":7}',
+            'msg {"foo":8}',
+            'close {"bye":"from the page"}',
+        ],
+        "kernel-to-page": ['msg {"foo":5}', 'msg {"foo":70}', 'msg {"foo":80}'],
+    },
+}
+LAST_LINES = {"kernel": ("received 30", "closed with"), "page": ("received 8", "80")}
+ROWS = """(direction) => [...document.querySelectorAll('#timeline-rows .timeline-row')]
+  .filter((row) => row.dataset.direction === direction)
+  .map((row) => `${row.dataset.type} ${row.querySelector(".row-data").textContent}`)"""
+
+
+@pytest.fixture
+def playground(page, client):
+    """The page of the demo, connected."""
     page.goto(f"{client.url}?token={client.token}")
-    page.wait_for_selector(
-        "#connection-text:has-text('Connected')",
-        timeout=WAIT_MS,
-    )
+    page.wait_for_selector("#connection-text:has-text('Connected')", timeout=WAIT_MS)
     assert client.token not in page.url
-    page.click(f"#flow-{flow}-opens")
-    page.click("#run-flow")
-    page.wait_for_function(
-        "() => /close/.test(document.querySelector('#timeline').innerText)", timeout=WAIT_MS
-    )
-    shown = page.inner_text("#timeline")
-    assert "open" in shown
-    assert "msg" in shown
+    return page
+
+
+def wait_for_text(page, selector, text):
+    page.wait_for_selector(f"{selector}:has-text('{text}')", timeout=WAIT_MS)
+    return page.inner_text(selector)
+
+
+@pytest.mark.parametrize("flow", ["kernel", "page"])
+def test_the_page_of_the_demo_runs_each_documented_flow(playground, flow):
+    playground.click(f"#flow-{flow}-opens")
+    playground.click("#run-flow")
+    wait_for_text(playground, "#timeline", "bye")
+    for cell, line in zip(("python", "javascript"), LAST_LINES[flow], strict=True):
+        wait_for_text(playground, f"#{cell}-output", line)
+    assert {way: playground.evaluate(ROWS, way) for way in SENT[flow]} == SENT[flow]
+
+
+def test_the_page_of_the_demo_shows_buffers_byte_equal(playground):
+    playground.select_option("#example-menu", "buffers")
+    playground.click("#run-flow")
+    shown = wait_for_text(playground, "#javascript-output", "5242880 B: byte-equal")
+    assert shown.count("byte-equal") == len(SIZES)
+    assert "DIFFERENT" not in shown
+
+
+def test_the_page_of_the_demo_shows_closes_of_either_side(playground):
+    playground.select_option("#example-menu", "closing")
+    playground.click("#run-flow")
+    wait_for_text(playground, "#javascript-output", "the page closes")
+    wait_for_text(playground, "#python-output", "the page closed with")
+    assert "nothing more to say" in playground.inner_text("#javascript-output")
