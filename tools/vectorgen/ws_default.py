@@ -126,6 +126,7 @@ def default_keys() -> dict[str, JsonObject]:
         "channel-unknown": replaced("channel", "hb", "A channel that messages do not travel on."),
         "buffers-in-text": replaced("buffers", [{}], "Buffers cannot travel inside JSON."),
         "buffers-object": replaced("buffers", {}, "buffers is an object."),
+        "buffers-null": replaced("buffers", None, "buffers is null, which is no empty list."),
     }
 
 

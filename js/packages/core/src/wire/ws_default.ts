@@ -66,7 +66,7 @@ function decodeBinary(frame: Uint8Array, limits: Limits): Message {
 
 function fromJson(text: string, buffers: Uint8Array[]): Message {
   const json = demandObject(parse(text, "message"), "message");
-  const inside = json.buffers ?? [];
+  const inside = Object.hasOwn(json, "buffers") ? json.buffers : [];
   if (!Array.isArray(inside) || inside.length > 0) {
     throw new WireError(`expected an empty list, got ${quote(inside)}`, { part: "buffers" });
   }
