@@ -72,7 +72,7 @@ export class Execution implements Watcher {
 }
 
 function executionError(reply: JsonObject): ExecutionError {
-  const { status, ename, evalue, traceback } = reply;
+  const { status, ename = "", evalue = "", traceback } = reply;
   if (status !== "error") {
     const value = "not run: an earlier request raised, or the kernel was interrupted";
     return new ExecutionError({ name: "Aborted", value, traceback: [] });

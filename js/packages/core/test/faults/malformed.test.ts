@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { RemoteProtocolError } from "../../src/errors.js";
+import { ExecutionError, RemoteProtocolError } from "../../src/errors.js";
 import { Frontend } from "../../src/frontend/frontend.js";
 import type { Channel, JsonObject, Message } from "../../src/protocol/messages.js";
 import { newHeader, newMessage } from "../../src/protocol/messages.js";
@@ -110,6 +110,24 @@ describe.each(["v1", "default"] as const)("garbage of a kernel, subprotocol %s,"
     await closed;
     expect(frontend.closed).toBe(false);
   });
+
+  it.each([{}, { status: 7 }, { status: "error" }, { status: "error", ename: 1, traceback: {} }])(
+    "as a reply %j ends the execution with an error",
+    async (reply) => {
+      const { frontend, heard, send } = await ends(subprotocol);
+      const result = frontend.execute("1");
+      const refused = expect(result).rejects.toBeInstanceOf(ExecutionError);
+      const [request] = await heard.heard(1);
+      const parent_header = { ...request?.header };
+      for (const type of ["stream", "display_data", "execute_result", "error", "status"]) {
+        send(type, { data: 7, text: 7, traceback: 7 }, { parent_header });
+      }
+      send("execute_reply", reply, { parent_header }, "shell");
+      send("status", { execution_state: "idle" }, { parent_header });
+      await refused;
+      await expect(result).rejects.not.toThrow(/undefined/);
+    },
+  );
 
   it.each([null, 7, [], {}, true])("as %j around a message harms nobody", async (bad) => {
     const { frontend, errors, send, works } = await withComm(subprotocol);
