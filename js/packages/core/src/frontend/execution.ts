@@ -15,6 +15,8 @@ import { Outputs, outputOf } from "./outputs.js";
 import type { Watcher } from "./requests.js";
 import type { ExecuteOptions, ExecuteResult } from "./types.js";
 
+const EXECUTE_TIMEOUT = 60; // seconds; `Infinity` waits as long as the kernel lives
+
 export class Execution implements Watcher {
   readonly #outputs = new Outputs();
   readonly #expected: Expected<ExecuteResult>;
@@ -23,7 +25,7 @@ export class Execution implements Watcher {
   #isIdle = false;
 
   constructor(options: ExecuteOptions) {
-    const { timeout = Infinity, signal, on_output } = options;
+    const { timeout = EXECUTE_TIMEOUT, signal, on_output } = options;
     this.#expected = new Expected("execute", { timeout, signal });
     this.#onOutput = on_output;
   }

@@ -110,7 +110,7 @@ export class Frontend implements Disposable, AsyncDisposable {
    * will answer. "TimeoutError" or the signal's reason: the wait is over, the code may still run.
    */
   execute(code: string, options: ExecuteOptions = {}): Promise<ExecuteResult> {
-    const { silent = false, store_history = !silent, stop_on_error = true } = options;
+    const { silent = false, store_history = !silent, stop_on_error = false } = options;
     const content = { code, silent, store_history, stop_on_error };
     const rest = { user_expressions: {}, allow_stdin: false };
     const execution = new Execution(options);
@@ -168,12 +168,16 @@ export class Frontend implements Disposable, AsyncDisposable {
   async close(): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
-    if (this.#ended === null) {
-      const own = [...this.comm_manager.comms.values()].filter((comm) => comm.primary);
-      for (const comm of own) comm.close();
-    }
+    const shutdown = this.#options.host?.shutdown;
+    if (this.#ended === null && shutdown === undefined) this.#closeOwnComms();
     this.#transport.close();
-    await this.#options.host?.shutdown?.();
+    await shutdown?.();
+  }
+
+  /** Close what was opened here; other comms may have other frontends too. */
+  #closeOwnComms(): void {
+    const own = [...this.comm_manager.comms.values()].filter((comm) => comm.primary);
+    for (const comm of own) comm.close(null, { reason: "the frontend was closed" });
   }
 
   /** `close` without waiting; what goes wrong is reported to `on_error`. */

@@ -68,7 +68,7 @@ export type LiveOutput =
   | { output_type: "clear_output"; wait: boolean };
 
 export interface ExecuteOptions {
-  /** Seconds to wait for the answer; no limit by default. */
+  /** Seconds to wait for the answer, 60 by default; `Infinity` waits as long as the kernel lives. */
   timeout?: number;
   signal?: AbortSignal;
   silent?: boolean;

@@ -54,7 +54,7 @@ describe("execute", () => {
       code: "x",
       silent: true,
       store_history: false,
-      stop_on_error: true,
+      stop_on_error: false,
       user_expressions: {},
       allow_stdin: false,
     });
@@ -186,6 +186,15 @@ describe("the end of the link", () => {
     kernel.transport.cut();
     await refused;
     expect(comm.closed_by).toBe("lost");
+  });
+
+  it("tells the kernel why it closes the comms opened here, and leaves the others", async () => {
+    const { frontend, kernel } = await connected();
+    const { comm_id } = frontend.comm_manager.new_comm("t");
+    await frontend.close();
+    const { content, metadata } = kernel.request("comm_close");
+    expect(content.comm_id).toBe(comm_id);
+    expect(metadata).toEqual({ reason: "the frontend was closed" });
   });
 
   it("ends the kernel that was started with it", async () => {

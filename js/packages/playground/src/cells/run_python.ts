@@ -11,7 +11,7 @@ export function pythonRunner(frontend: () => Frontend | null): RunCode {
       return null;
     }
     try {
-      const { execution_count } = await kernel.execute(code);
+      const { execution_count } = await kernel.execute(code, { timeout: Infinity });
       return execution_count ?? 0;
     } catch (error) {
       // What the code raised came as an output, with its traceback.
