@@ -60,7 +60,7 @@ def makefile_targets():
 
 
 @pytest.mark.parametrize(
-    "text", ["/home/ada/x", "at /root/.cache", 'cd "/work/main"', "(/opt/tsu/bin)", "=/tmp/socket"]
+    "text", ["/home/ada/x", "at /root/.cache", 'cd "/work/repo"', "(/opt/env/bin)", "=/tmp/socket"]
 )
 def test_machine_paths_are_recognised(text):
     assert MACHINE_PATH.search(text)
