@@ -39,6 +39,7 @@ export interface KernelHost {
 
 const INTERRUPT_TIMEOUT = 10; // seconds
 const RESTART_TIMEOUT = 60; // seconds
+const ASK_AGAIN = 1; // seconds; iopub answers within milliseconds once it is live
 
 export interface FrontendOptions {
   readonly kernel_id: string;
@@ -159,6 +160,7 @@ export class Frontend implements Disposable, AsyncDisposable {
     this.#watch.ended();
     this.#loseKernel("restarted");
     await this.handshake({ timeout });
+    await this.#iopubHeard(timeout);
   }
 
   /**
@@ -172,6 +174,31 @@ export class Frontend implements Disposable, AsyncDisposable {
     if (this.#ended === null && shutdown === undefined) this.#closeOwnComms();
     this.#transport.close();
     await shutdown?.();
+  }
+
+  /**
+   * Ask until iopub is heard too: a server's subscription to a new process can be live later than its shell,
+   * and what is said before that is lost, the "idle" of an execution among it.
+   */
+  async #iopubHeard(timeout: number): Promise<void> {
+    const until = performance.now() + timeout * 1e3;
+    for (;;) {
+      const heard = new Expected<null>("iopub of the restarted kernel", { timeout: ASK_AGAIN });
+      const watcher: Watcher = {
+        message: ({ channel }) => {
+          if (channel === "iopub") heard.settle(null);
+        },
+        end: (error) => heard.fail(error),
+      };
+      try {
+        await this.#watched(watcher, heard.promise, () =>
+          this.request("shell", "kernel_info_request", {}, watcher),
+        );
+        return;
+      } catch (error) {
+        if (!isTimeout(error) || performance.now() > until) throw error;
+      }
+    }
   }
 
   /** Close what was opened here; other comms may have other frontends too. */
@@ -232,6 +259,7 @@ export class Frontend implements Disposable, AsyncDisposable {
     const reply = await Promise.race(asked);
     this.#watch.answered(reply);
     const { host } = this.#options;
+    this.#stopLookout();
     if (host && !this.closed) {
       this.#stopLookout = lookOut(
         () => host.isThere(),
@@ -345,6 +373,10 @@ const GONE: Readonly<Record<KernelGoneWhy, string>> = {
   "shut down": "was shut down",
   forked: "was forked",
 };
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
+}
 
 const STATES: readonly unknown[] = ["starting", "idle", "busy", "restarting", "dead"];
 
