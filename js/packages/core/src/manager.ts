@@ -26,7 +26,14 @@ import { commContent, commInfoContent } from "./protocol/contents.js";
 import type { Closed, Event, Lost, Opened, Received, Unknown } from "./protocol/events.js";
 import type { Limits } from "./protocol/limits.js";
 import { DEFAULT_LIMITS } from "./protocol/limits.js";
-import type { Channel, JsonObject, Message, OpenMessage } from "./protocol/messages.js";
+import type {
+  Channel,
+  CommInfo,
+  CommType,
+  JsonObject,
+  Message,
+  OpenMessage,
+} from "./protocol/messages.js";
 import { msgType, newHeader, newMessage, toClassic } from "./protocol/messages.js";
 import type { CloseReason, OnUnknown, Outgoing } from "./protocol/routing.js";
 import { Router } from "./protocol/routing.js";
@@ -89,7 +96,7 @@ export class CommManager implements CommOwner {
       channel: options.channel,
       session: this.session,
       on_unknown: options.on_unknown,
-      knowsTarget: (name) => this.targets.has(name) || this.#waitsFor(name),
+      knowsTarget: (name) => this.#knowsTarget(name),
       newMsgId: () => this.next_msg_id(),
       limits: this.limits,
       username: this.#username,
@@ -110,6 +117,7 @@ export class CommManager implements CommOwner {
       throw new TypeError(`target ${quote(target_name)}: expected a function, got ${quote(f)}`);
     }
     this.targets.set(target_name, f);
+    this.#releaseSoon(target_name);
     return f;
   }
 
@@ -141,6 +149,7 @@ export class CommManager implements CommOwner {
     const expected = new Expected<Comm>(about, { ...options, timeout });
     const queue = this.#expected.get(target_name) ?? [];
     this.#expected.set(target_name, [...queue, expected]);
+    this.#releaseSoon(target_name);
     return expected.promise;
   }
 
@@ -237,7 +246,24 @@ export class CommManager implements CommOwner {
    */
   receive(message: Message): void {
     this.#router.receive(message, this.#clock());
-    for (const event of this.#router.events()) this.#handle(event);
+    this.#handleEvents();
+  }
+
+  /**
+   * Offer comms that the peer has open, as it lists them in a `comm_info_reply`, to the targets here: each
+   * one that is new to this end is opened as if the peer had just opened it, with `data: {}` and
+   * `metadata.tsushin.restored`. Nothing is sent. One whose target is not registered is kept where
+   * `on_unknown` says so, else left alone. Returns the ids of those that were opened.
+   */
+  restore(comms: CommInfo): string[] {
+    const opened: string[] = [];
+    for (const [comm_id, { target_name }] of Object.entries(comms)) {
+      const isWanted = this.#onUnknown === "keep" || this.#knowsTarget(target_name);
+      if (!isWanted || !this.#router.isNew(comm_id)) continue;
+      this.receive(this.#synthetic("comm_open", { comm_id, target_name }, { restored: true }));
+      if (this.comms.has(comm_id)) opened.push(comm_id);
+    }
+    return opened;
   }
 
   /** Every comm is lost: `on_close` runs with the reason, waits end with `error`. */
@@ -252,6 +278,23 @@ export class CommManager implements CommOwner {
   }
 
   // ---------------------------------------------------------------- inside
+
+  /** Comms may wait for this target: they are delivered after the registering call has returned. */
+  #releaseSoon(target_name: string): void {
+    if (this.#onUnknown !== "keep") return;
+    this.runtime.soon(() => {
+      this.#router.release(target_name, this.#clock());
+      this.#handleEvents();
+    });
+  }
+
+  #handleEvents(): void {
+    for (const event of this.#router.events()) this.#handle(event);
+  }
+
+  #knowsTarget(target_name: string): boolean {
+    return this.targets.has(target_name) || this.#waitsFor(target_name);
+  }
 
   #waitsFor(target_name: string): boolean {
     const waiting = (this.#expected.get(target_name) ?? []).filter((one) => one.isWaiting);
@@ -343,7 +386,7 @@ export class CommManager implements CommOwner {
   }
 
   #leaveOrRefuse(event: Opened, comm: Comm): void {
-    if (this.#onUnknown === "ignore") {
+    if (this.#onUnknown !== "close") {
       // DESIGN 5: an attached frontend never closes it.
       this.unknown += 1;
       this.unregister_comm(comm);
@@ -383,16 +426,16 @@ export class CommManager implements CommOwner {
     if (comm === undefined) return;
     const text = `${String(comm)} was lost: ${event.reason}`;
     const lost = error ?? new CommClosed(text, { closed_by: "lost" });
-    comm._delivery.close(this.#lossMessage(event), lost);
+    const { comm_id, reason } = event;
+    comm._delivery.close(this.#synthetic("comm_close", { comm_id }, { lost: reason }), lost);
   }
 
-  /** Build what `on_close` gets for a loss, in the shape of a `comm_close`. */
-  #lossMessage({ comm_id, reason }: Lost): Message {
+  /** Build a message that no peer has sent; `tsushin` in its metadata says why. */
+  #synthetic(msg_type: CommType, about: JsonObject, tsushin: JsonObject): Message {
     const { session } = this;
     const facts = { msg_id: "", session, now_ms: this.#clock(), username: this.#username };
-    const metadata = { tsushin: { lost: reason } };
-    const content = { comm_id, data: {} };
-    return newMessage(this.#router.channel, newHeader("comm_close", facts), { metadata, content });
+    const rest = { metadata: { tsushin }, content: { ...about, data: {} } };
+    return newMessage(this.#router.channel, newHeader(msg_type, facts), rest);
   }
 
   #end(comm: Comm): void {

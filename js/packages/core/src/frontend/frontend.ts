@@ -131,6 +131,15 @@ export class Frontend implements Disposable, AsyncDisposable {
     return openComms(reply.content);
   }
 
+  /**
+   * Take up comms that the kernel has open and this frontend does not know, such as those opened before it came:
+   * each is offered to its target with `metadata.tsushin.restored`. Resolves with the ids of those whose target
+   * is registered here. `timeout` is in seconds. See `CommManager.restore`.
+   */
+  async restore(timeout = DEFAULT_TIMEOUT): Promise<string[]> {
+    return this.comm_manager.restore(await this.comms(null, timeout));
+  }
+
   /** Return the content of the kernel's `kernel_info_reply`. `timeout` is in seconds. */
   async kernel_info(timeout = DEFAULT_TIMEOUT): Promise<JsonObject> {
     return (await this.#ask("shell", "kernel_info_request", {}, { timeout })).content;

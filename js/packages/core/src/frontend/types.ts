@@ -89,5 +89,4 @@ export interface ExecuteResult {
   outputs: Output[];
 }
 
-/** What `fe.comms()` lists: comm id -> its target. */
-export type CommInfo = Record<string, { target_name: string }>;
+export type { CommInfo } from "../protocol/messages.js";
