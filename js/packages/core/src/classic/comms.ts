@@ -1,7 +1,7 @@
 /** Comms and their manager with the argument order of the classic notebook. */
 import { Comm } from "../comm.js";
 import type { Frontend } from "../frontend/frontend.js";
-import type { CommManager } from "../manager.js";
+import type { CommManager, Target } from "../manager.js";
 import type { Encoded } from "../protocol/buffers.js";
 import { encodeData } from "../protocol/buffers.js";
 import type { JsonObject } from "../protocol/messages.js";
@@ -13,6 +13,7 @@ import type {
   ClassicComm,
   ClassicCommManager,
   ClassicTarget,
+  LoadClassicTarget,
   PageCallback,
 } from "./types.js";
 
@@ -94,9 +95,13 @@ export class PageCommManager implements ClassicCommManager {
   readonly #comms = new WeakMap<ClassicComm, Comm>();
   readonly #targets = new Map<string, ClassicTarget>();
 
-  constructor(frontend: Frontend, callbacks: CallbackRegistry) {
+  /** With `load_target`, the frontend's targets are found by their module from now on. */
+  constructor(frontend: Frontend, callbacks: CallbackRegistry, load_target?: LoadClassicTarget) {
     this.#manager = frontend.comm_manager;
     this.#callbacks = callbacks;
+    if (load_target === undefined) return;
+    this.#manager.load_target = async (target_module, target_name) =>
+      this.#wrapped(await load_target(target_module, target_name));
   }
 
   get comms(): Record<string, Promise<ClassicComm>> {
@@ -111,9 +116,7 @@ export class PageCommManager implements ClassicCommManager {
   }
 
   register_target(target_name: string, f: ClassicTarget): void {
-    this.#manager.register_target(target_name, (comm, msg) =>
-      f(this.#pageComm(comm), pageMessage(msg)),
-    );
+    this.#manager.register_target(target_name, this.#wrapped(f));
     this.#targets.set(target_name, f);
   }
 
@@ -147,6 +150,11 @@ export class PageCommManager implements ClassicCommManager {
   unregister_comm(comm: ClassicComm): void {
     const own = this.#own(comm);
     if (this.#manager.get_comm(own.comm_id) === own) this.#manager.unregister_comm(own);
+  }
+
+  /** The target as the frontend's own manager calls it. */
+  #wrapped(f: ClassicTarget): Target {
+    return (comm, msg) => f(this.#pageComm(comm), pageMessage(msg));
   }
 
   #pageComm(comm: Comm): ClassicComm {

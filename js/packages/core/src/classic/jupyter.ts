@@ -3,17 +3,31 @@ import type { Frontend } from "../frontend/frontend.js";
 import type { JsonObject } from "../protocol/messages.js";
 import { CallbackRegistry } from "./callbacks.js";
 import { PageCommManager } from "./comms.js";
-import type { Callbacks, ClassicCommManager, ClassicKernel, Jupyter } from "./types.js";
+import type {
+  Callbacks,
+  ClassicCommManager,
+  ClassicKernel,
+  Jupyter,
+  LoadClassicTarget,
+} from "./types.js";
+
+export interface JupyterOptions {
+  /**
+   * Finds the target of a `comm_open` that names a module, as `page_target_loader` makes it. Code that
+   * the kernel names then runs in this page.
+   */
+  readonly load_target?: LoadClassicTarget | undefined;
+}
 
 class PageKernel implements ClassicKernel {
   readonly comm_manager: ClassicCommManager;
   readonly #frontend: Frontend;
   readonly #callbacks: CallbackRegistry;
 
-  constructor(frontend: Frontend) {
+  constructor(frontend: Frontend, { load_target }: JupyterOptions) {
     this.#frontend = frontend;
     this.#callbacks = new CallbackRegistry(frontend);
-    this.comm_manager = new PageCommManager(frontend, this.#callbacks);
+    this.comm_manager = new PageCommManager(frontend, this.#callbacks, load_target);
   }
 
   get id(): string {
@@ -36,6 +50,6 @@ class PageKernel implements ClassicKernel {
  * Return the object that pages written for the classic notebook know as `Jupyter`, bound to the kernel of
  * `frontend`. Its comms and targets are those of `frontend.comm_manager`.
  */
-export function make_jupyter(frontend: Frontend): Jupyter {
-  return { notebook: { kernel: new PageKernel(frontend) } };
+export function make_jupyter(frontend: Frontend, options: JupyterOptions = {}): Jupyter {
+  return { notebook: { kernel: new PageKernel(frontend, options) } };
 }

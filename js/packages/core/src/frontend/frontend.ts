@@ -13,6 +13,7 @@ import type { KernelGoneWhy } from "../errors.js";
 import type { WaitOptions } from "../expected.js";
 import { DEFAULT_TIMEOUT, Expected } from "../expected.js";
 import { CommManager } from "../manager.js";
+import type { LoadTarget } from "../manager.js";
 import type { Limits } from "../protocol/limits.js";
 import type { Channel, JsonObject, Message } from "../protocol/messages.js";
 import { msgType, newHeader, newMessage } from "../protocol/messages.js";
@@ -46,6 +47,7 @@ export interface FrontendOptions {
   readonly on_unknown: OnUnknown;
   readonly host?: KernelHost | undefined;
   readonly session?: string | undefined;
+  readonly load_target?: LoadTarget | undefined;
   readonly limits?: Limits | undefined;
   readonly trace?: Trace | undefined;
   readonly on_error?: ((error: unknown) => void) | undefined;
@@ -67,7 +69,7 @@ export class Frontend implements Disposable, AsyncDisposable {
   #stopLookout: () => void = () => undefined;
 
   constructor(transport: Transport, options: FrontendOptions) {
-    const { session, limits, on_unknown, kernel_id } = options;
+    const { session, limits, on_unknown, kernel_id, load_target } = options;
     this.kernel_id = kernel_id;
     this.#transport = transport;
     this.#options = options;
@@ -77,6 +79,7 @@ export class Frontend implements Disposable, AsyncDisposable {
       runtime: new PageRuntime(this.#onError),
       channel: "shell",
       on_unknown,
+      load_target,
       ...(session === undefined ? {} : { session }),
       ...(limits === undefined ? {} : { limits }),
     });
