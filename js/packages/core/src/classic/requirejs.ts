@@ -115,7 +115,7 @@ async function loadFile(
   url: string,
 ): Promise<void> {
   try {
-    const text = await fetchText(url);
+    const text = await fileText(url);
     const isPlainScript =
       Object.hasOwn(context.config.shim ?? {}, name) && !/\bdefine\b/.test(text);
     runFile(`${text}\n//# sourceURL=${url}`, isPlainScript, define);
@@ -128,6 +128,19 @@ async function loadFile(
     return;
   }
   context.completeLoad(name);
+}
+
+/**
+ * Return the text of a module's file. For a module that is named by its address, RequireJS makes `./part`
+ * in it an address without `.js`, and would look for just that.
+ */
+async function fileText(url: string): Promise<string> {
+  try {
+    return await fetchText(url);
+  } catch (error) {
+    if (/\.m?js$|[?#]/.test(url)) throw error;
+    return await fetchText(`${url}.js`).catch(() => Promise.reject(error as Error));
+  }
 }
 
 /** Return the text at `url`. Rejects with a status that is no success as with a link that fails. */

@@ -45,42 +45,40 @@ export function page_target_loader(options: TargetLoaderOptions = {}): LoadClass
   const { amd, base_url = documentAddress() } = options;
   return async (target_module, target_name) => {
     const failures: string[] = [];
-    const ways = isAddress(target_module)
-      ? addressWays(target_module, base_url, amd)
-      : [amdWay(target_module, amd), importWay(target_module)];
-    for (const { name, load } of ways) {
-      try {
-        return targetOf(await load(), target_name);
-      } catch (error) {
-        failures.push(`${name}: ${describe(error)}`);
+    try {
+      for (const { name, load } of await waysOf(target_module, base_url, amd)) {
+        try {
+          return targetOf(await load(), target_name);
+        } catch (error) {
+          failures.push(`${name}: ${describe(error)}`);
+        }
       }
+    } catch (error) {
+      failures.push(describe(error)); // there is no way at all
     }
-    const shown =
-      target_module.length > MAX_SHOWN ? `${target_module.slice(0, MAX_SHOWN)}…` : target_module;
-    const about = `target "${target_name}" in module "${shown}"`;
+    const about = `target "${target_name}" in module "${shown(target_module)}"`;
     throw new UnknownTarget(`${about}: ${failures.join("; ")}`, { target_name });
   };
 }
 
-function isAddress(target_module: string): boolean {
-  return /^(?:[a-z][a-z0-9+.-]*:|\/|\.\.?\/)/i.test(target_module) || /\.m?js$/.test(target_module);
+function shown(target_module: string): string {
+  if (target_module.length <= MAX_SHOWN) return target_module;
+  return `${target_module.slice(0, MAX_SHOWN)}…`;
 }
 
-function addressWays(
+/** Return the ways to load a module, in the order to try them. */
+async function waysOf(
   target_module: string,
   base_url: string | undefined,
   amd: TargetLoaderOptions["amd"],
-): Way[] {
-  const load = async () => {
-    const url = new URL(target_module, base_url).href;
-    const way = (await isEsModule(url)) ? importWay(url) : amdWay(url, amd);
-    try {
-      return await way.load();
-    } catch (error) {
-      throw new Error(`${way.name}: ${describe(error)}`, { cause: error });
-    }
-  };
-  return [{ name: "loading its file", load }];
+): Promise<Way[]> {
+  if (!isAddress(target_module)) return [amdWay(target_module, amd), importWay(target_module)];
+  const url = new URL(target_module, base_url).href;
+  return [(await isEsModule(url)) ? importWay(url) : amdWay(url, amd)];
+}
+
+function isAddress(target_module: string): boolean {
+  return /^(?:[a-z][a-z0-9+.-]*:|\/|\.\.?\/)/i.test(target_module) || /\.m?js$/.test(target_module);
 }
 
 function importWay(specifier: string): Way {
@@ -103,7 +101,7 @@ async function isEsModule(url: string): Promise<boolean> {
   } catch (error) {
     // Some addresses can be imported and not fetched: a page's policy tells them apart, Node has `file:`.
     if (error instanceof TypeError) return true;
-    throw error;
+    throw new Error(`${url}: ${describe(error)}`, { cause: error });
   }
   try {
     // eslint-disable-next-line @typescript-eslint/no-implied-eval -- parsed, never called

@@ -52,6 +52,18 @@ describe("require", () => {
     expect(await amdAt(served.url).loaded("cjs")).toEqual([{ two: 2 }]);
   });
 
+  it("finds what a module that is named by its address needs beside it", async () => {
+    served.files.set("lib/a.js", "define(['./b', 'require'], (b, r) => [b, r.toUrl('./data')]);");
+    served.files.set("lib/b.js", "define((require) => require('../c') + 1);");
+    served.files.set("c.js", "define(1);");
+    served.files.set("plain", "define({ plain: 1 });");
+    const [a, plain] = await amdAt(served.url).loaded(
+      `${served.url}lib/a.js`,
+      `${served.url}plain`,
+    );
+    expect([a, plain]).toEqual([[2, `${served.url}lib/data`], { plain: 1 }]);
+  });
+
   it("loads many files at once without mixing up their names", async () => {
     const names = Array.from({ length: 20 }, (_, i) => `m${i}`);
     for (const name of names) served.files.set(`${name}.js`, `define([], () => "${name}");`);

@@ -116,8 +116,12 @@ describe("a plain name", () => {
 describe("an error names the module, what was tried and why it failed:", () => {
   it("no such file", async () => {
     expect(await refusal(loader().load, "/gone.js")).toBe(
-      'target "t" in module "/gone.js": loading its file: HTTP status 404',
+      `target "t" in module "/gone.js": ${served.url}gone.js: HTTP status 404`,
     );
+  });
+
+  it("a relative address where nothing says relative to what", async () => {
+    expect(await refusal(page_target_loader(), "./m.js")).toMatch(/"\.\/m\.js": Invalid URL/);
   });
 
   it("no such name", async () => {
