@@ -31,7 +31,9 @@ await build({
   minify: true,
 });
 
-// Pages load it beside tsushin.js when a script needs it. Its licence stays at its head.
+// Pages load it beside tsushin.js when a script needs it. Its licence goes with every copy; the npm package
+// has only a line of it.
+const licence = readFileSync(here("requirejs.licence.txt"), "utf8");
 const requirejs = createRequire(import.meta.url).resolve("requirejs/require.js");
 const { code } = await transform(readFileSync(requirejs, "utf8"), { minify: true });
-writeFileSync(here("../../../src/tsushin/server/static/require.js"), code);
+writeFileSync(here("../../../src/tsushin/server/static/require.js"), `/*!\n${licence}*/\n${code}`);
