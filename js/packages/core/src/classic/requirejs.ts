@@ -39,6 +39,8 @@ interface Context {
   /** Modules that are asked for and not defined yet. */
   readonly registry: Readonly<Record<string, WaitingModule>>;
   completeLoad(name: string): void;
+  /** Calls a factory, or the function given to `require`. */
+  execCb: (name: string, callback: Callback, args: unknown[], exports: unknown) => unknown;
   onError(error: AmdError): void;
   onScriptError(event: unknown): void;
 }
@@ -84,7 +86,23 @@ export function startRequireJs(source: string, options: StartOptions): Started {
       base_url === undefined ? url : new URL(url, base_url).href,
     ).catch(on_error);
   };
+  const context = requirejs.s.contexts._;
+  if (context !== undefined) context.execCb = callAsObject;
   return { requirejs, define };
+}
+
+/** RequireJS notes on an error which module it is of, and would lose one that is no object. */
+function callAsObject(
+  _name: string,
+  callback: Callback,
+  args: unknown[],
+  exports: unknown,
+): unknown {
+  try {
+    return callback.apply(exports, args);
+  } catch (error) {
+    throw typeof error === "object" && error !== null ? (error as Error) : new Error(String(error));
+  }
 }
 
 /**

@@ -201,6 +201,12 @@ describe("what goes wrong", () => {
     expect((await inFunction.error).message).toBe("function");
   });
 
+  it("may be anything that a factory throws", async () => {
+    served.files.set("a.js", "define(['b'], (b) => b);");
+    served.files.set("b.js", "define([], () => { throw 'just text'; });");
+    await expect(amdAt(served.url).loaded("a")).rejects.toThrow("just text");
+  });
+
   it("is tried again, with all that needs it, and calls only who asked again", async () => {
     served.files.set("a.js", "define(['b', 'made'], (b, made) => [b, made]);");
     const { amd, errors } = amdAt(served.url);
