@@ -1,6 +1,7 @@
 // Build the prebuilt extension: what `share/jupyter/labextensions/tsushin-lab` holds.
 import { build } from "esbuild";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -43,3 +44,7 @@ const install = {
 const write = (file, value) => writeFile(`${out}/${file}`, `${JSON.stringify(value, null, 2)}\n`);
 await write("package.json", { ...described, jupyterlab: { ...jupyterlab, _build } });
 await write("install.json", install);
+// Not bundled: it is large, rarely needed, and fetched as text when it is.
+const require = createRequire(import.meta.url);
+await copyFile(require.resolve("requirejs/require.js"), `${out}/static/require.js`);
+await copyFile(here("../core/requirejs.licence.txt"), `${out}/static/require.js.licence.txt`);

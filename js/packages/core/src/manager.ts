@@ -43,6 +43,11 @@ import { describe, isPromise } from "./runtime.js";
 /** Called for each comm the peer opens; a promise it returns is awaited. */
 export type Target = (comm: Comm, msg: OpenMessage) => unknown;
 
+/** Finds a target by its module: `target_module` and `target_name` of a `comm_open`. */
+export type LoadTarget = (target_module: string, target_name: string) => Promise<Target>;
+
+const LOAD_TIMEOUT = 30; // seconds; a module that is not there by then is not coming
+
 /** What a host gives. */
 export interface CommManagerOptions {
   /** Takes one message towards the peer; never waits. */
@@ -54,6 +59,8 @@ export interface CommManagerOptions {
   readonly on_unknown: OnUnknown;
   /** This end's session id; made automatically unless given. */
   readonly session?: string;
+  /** Finds targets by their module; without it `target_module` means nothing here. */
+  readonly load_target?: LoadTarget | undefined;
   readonly limits?: Limits;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
@@ -72,6 +79,11 @@ export class CommManager implements CommOwner {
   readonly comms = new Map<string, Comm>();
   /** Target functions by name. */
   readonly targets = new Map<string, Target>();
+  /**
+   * Finds the target of a `comm_open` that names a module, before registered names are looked at; null
+   * where this end has no modules. Meanwhile the comm is open, and keeps its messages.
+   */
+  load_target: LoadTarget | null;
   /** Messages that arrived after a close (count). */
   late = 0;
   /** Messages for comms this end has no part in (count). */
@@ -88,6 +100,7 @@ export class CommManager implements CommOwner {
     this.session = options.session ?? newId();
     this.runtime = options.runtime;
     this.limits = options.limits ?? DEFAULT_LIMITS;
+    this.load_target = options.load_target ?? null;
     this.#send = options.send;
     this.#clock = options.clock ?? (() => Date.now());
     this.#username = options.username ?? "";
@@ -96,7 +109,7 @@ export class CommManager implements CommOwner {
       channel: options.channel,
       session: this.session,
       on_unknown: options.on_unknown,
-      knowsTarget: (name) => this.#knowsTarget(name),
+      knowsTarget: (name, module) => this.#knowsTarget(name) || this.#loads(module),
       newMsgId: () => this.next_msg_id(),
       limits: this.limits,
       username: this.#username,
@@ -296,6 +309,10 @@ export class CommManager implements CommOwner {
     return this.targets.has(target_name) || this.#waitsFor(target_name);
   }
 
+  #loads(target_module: string | null): boolean {
+    return target_module !== null && this.load_target !== null;
+  }
+
   #waitsFor(target_name: string): boolean {
     const waiting = (this.#expected.get(target_name) ?? []).filter((one) => one.isWaiting);
     if (waiting.length === 0) this.#expected.delete(target_name);
@@ -355,7 +372,9 @@ export class CommManager implements CommOwner {
     const comm = new Comm(target_name, null, null, null, comm_id, false, target_module, options);
     comm.open_msg = toClassic(message) as unknown as OpenMessage; // commContent checked it
     this.comms.set(comm_id, comm);
-    if (!this.#settleExpected(comm)) this.#runTarget(event, comm, comm.open_msg, message);
+    if (this.#settleExpected(comm)) return;
+    if (this.#loads(target_module)) this.#loadTarget(event, comm, comm.open_msg, message);
+    else this.#runTarget(event, comm, comm.open_msg, message, this.targets.get(target_name));
   }
 
   #settleExpected(comm: Comm): boolean {
@@ -367,8 +386,39 @@ export class CommManager implements CommOwner {
     }
   }
 
-  #runTarget(event: Opened, comm: Comm, msg: OpenMessage, message: Message): void {
-    const target = this.targets.get(event.target_name);
+  /** The comm is open meanwhile, and what arrives for it is kept: see `Delivery`. */
+  #loadTarget(event: Opened, comm: Comm, msg: OpenMessage, message: Message): void {
+    const about = `module ${quote(event.target_module)} for ${String(comm)}`;
+    const loading = new Expected<Target>(about, { timeout: LOAD_TIMEOUT });
+    this.#load(event).then(
+      (target) => loading.settle(target),
+      (error: unknown) => loading.fail(error),
+    );
+    loading.promise.then(
+      (target) => {
+        if (!comm.closed) this.#runTarget(event, comm, msg, message, target);
+      },
+      (error: unknown) => {
+        if (comm.closed) return; // nobody waits for it any more
+        this.#refuse(event, { ...handlerThrew(error), code: UnknownTarget.code });
+        this.runtime.report(error, about, message);
+      },
+    );
+  }
+
+  async #load({ target_module, target_name }: Opened): Promise<Target> {
+    const target = await this.load_target?.(target_module ?? "", target_name);
+    if (typeof target === "function") return target;
+    throw new TypeError(`load_target: expected a function, got ${quote(target)}`);
+  }
+
+  #runTarget(
+    event: Opened,
+    comm: Comm,
+    msg: OpenMessage,
+    message: Message,
+    target: Target | undefined,
+  ): void {
     if (target === undefined) {
       this.#leaveOrRefuse(event, comm); // unregistered, or no longer waited for, just now
       return;

@@ -12,7 +12,7 @@ import { make_jupyter } from "../classic/jupyter.js";
 import type { PageStorage } from "../classic/page_memory.js";
 import { PageMemory } from "../classic/page_memory.js";
 import { script_jupyter } from "../classic/script_jupyter.js";
-import type { Jupyter } from "../classic/types.js";
+import type { Jupyter, LoadClassicTarget } from "../classic/types.js";
 import type { KernelGoneWhy } from "../errors.js";
 import { TsushinError } from "../errors.js";
 import { Frontend } from "../frontend/frontend.js";
@@ -34,6 +34,8 @@ export interface DocumentKernelOptions {
   /** Names the document among all that the browser shows, the same after a reload. */
   readonly document: string;
   readonly storage: PageStorage;
+  /** Finds targets by their module, as `page_target_loader` makes it. */
+  readonly load_target?: LoadClassicTarget;
   /** Hears of everything that goes wrong in handlers and with the peer. */
   readonly on_error: (error: unknown) => void;
 }
@@ -47,7 +49,7 @@ export class DocumentKernel {
   readonly #memory: PageMemory;
   readonly #onError: (error: unknown) => void;
 
-  constructor({ document, storage, on_error }: DocumentKernelOptions) {
+  constructor({ document, storage, on_error, ...rest }: DocumentKernelOptions) {
     this.#onError = on_error;
     this.#memory = new PageMemory(document, storage);
     this.#link = new KernelLink({
@@ -63,7 +65,7 @@ export class DocumentKernel {
       trace: (direction, message) => this.#noteClose(direction, message),
     });
     const kernel_id = () => this.#link.connection?.id ?? null;
-    this.jupyter = make_jupyter(this.frontend, { memory: this.#memory, kernel_id });
+    this.jupyter = make_jupyter(this.frontend, { ...rest, memory: this.#memory, kernel_id });
   }
 
   /** Return `Jupyter` for one run of a script. */

@@ -86,8 +86,8 @@ export interface RouterOptions {
    * messages (bounded) until the target is registered: see `release`.
    */
   readonly on_unknown: OnUnknown;
-  /** Says whether a target name is registered here, now. */
-  readonly knowsTarget: (target_name: string) => boolean;
+  /** Says whether a target name is registered here, now, or can be found by its module. */
+  readonly knowsTarget: (target_name: string, target_module: string | null) => boolean;
   /** Makes message ids that are never used twice. */
   readonly newMsgId: () => string;
   readonly limits?: Limits;
@@ -191,7 +191,7 @@ export class Router {
       const reply = this.#refusal(comm_id, message, reason, now_ms);
       throw new RemoteProtocolError(`comm_open: ${about}`, { reply });
     }
-    if (!this.#options.knowsTarget(target_name)) {
+    if (!this.#options.knowsTarget(target_name, target_module)) {
       this.#receiveUnknownTarget(message, comm_id, target_name, now_ms);
       return;
     }
