@@ -3,8 +3,9 @@
  * would take a global `define` or `exports` that was not meant for them.
  *
  * A classic page lets RequireJS add script elements; those see only globals. Here its `load` is replaced:
- * the file is fetched and run as a function that has `define` as a parameter. What a file defines without
- * a name is therefore known to be that file's, and a failure has its own words instead of "Script error".
+ * the file is fetched and run as a function that has `define`, `require` and `requirejs` as parameters.
+ * What a file defines without a name is therefore known to be that file's, and a failure has its own words
+ * instead of "Script error".
  */
 import { describe } from "../runtime.js";
 import type { AmdConfig, AmdError } from "./types.js";
@@ -69,7 +70,7 @@ export function startRequireJs(source: string, options: StartOptions): Started {
   if (base_url !== undefined) config.baseUrl = new URL(".", base_url).href;
   // A parameter called `requirejs` that is no function is its first configuration.
   const body = `${source}\nreturn { requirejs, define };`;
-  const start = newFunction("requirejs", body);
+  const start = newFunction(["requirejs"], body);
   const started = start.call(globalThis, config) as Started;
   if (typeof started.requirejs !== "function")
     throw new TypeError("expected the text of require.js");
@@ -79,12 +80,8 @@ export function startRequireJs(source: string, options: StartOptions): Started {
     on_error(error);
   };
   requirejs.load = (context, name, url) => {
-    loadFile(
-      define,
-      context,
-      name,
-      base_url === undefined ? url : new URL(url, base_url).href,
-    ).catch(on_error);
+    const address = base_url === undefined ? url : new URL(url, base_url).href;
+    loadFile(started, context, name, address).catch(on_error);
   };
   const context = requirejs.s.contexts._;
   if (context !== undefined) context.execCb = callAsObject;
@@ -127,7 +124,7 @@ export function forgetFailed(requirejs: RequireJs, names: readonly string[]): st
 }
 
 async function loadFile(
-  define: Define,
+  started: Started,
   context: Context,
   name: string,
   url: string,
@@ -136,7 +133,7 @@ async function loadFile(
     const text = await fileText(url);
     const isPlainScript =
       Object.hasOwn(context.config.shim ?? {}, name) && !/\bdefine\b/.test(text);
-    runFile(`${text}\n//# sourceURL=${url}`, isPlainScript, define);
+    runFile(`${text}\n//# sourceURL=${url}`, isPlainScript, started);
   } catch (error) {
     failFile(
       context,
@@ -168,7 +165,7 @@ export async function fetchText(url: string): Promise<string> {
   return await response.text();
 }
 
-function runFile(text: string, isPlainScript: boolean, define: Define): void {
+function runFile(text: string, isPlainScript: boolean, { requirejs, define }: Started): void {
   if (isPlainScript) {
     (0, eval)(text); // its declarations are globals, where `shim.exports` looks for them
     return;
@@ -180,7 +177,9 @@ function runFile(text: string, isPlainScript: boolean, define: Define): void {
     else early.push(args);
   };
   Object.assign(fileDefine, { amd: { jQuery: true } });
-  newFunction("define", text).call(globalThis, fileDefine);
+  // What files on a classic page see as globals.
+  const run = newFunction(["define", "require", "requirejs"], text);
+  run.call(globalThis, fileDefine, requirejs, requirejs);
   const defined = early;
   early = null;
   for (const args of defined) define(...args);
@@ -198,7 +197,7 @@ function failFile(context: Context, name: string, error: Error): void {
 }
 
 /** Make a function in sloppy mode from text, as script elements run theirs. */
-function newFunction(parameter: string, body: string): (...args: unknown[]) => unknown {
+function newFunction(parameters: string[], body: string): (...args: unknown[]) => unknown {
   // eslint-disable-next-line @typescript-eslint/no-implied-eval -- running files of modules is the purpose
-  return new Function(parameter, body) as (...args: unknown[]) => unknown;
+  return new Function(...parameters, body) as (...args: unknown[]) => unknown;
 }

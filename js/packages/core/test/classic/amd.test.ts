@@ -64,6 +64,16 @@ describe("require", () => {
     expect([a, plain]).toEqual([[2, `${served.url}lib/data`], { plain: 1 }]);
   });
 
+  it("is seen by files too, and none of it is global there", async () => {
+    const text = `requirejs.config({ paths: { real: "lib/real" } });
+      const globals = [typeof globalThis.define, typeof globalThis.requirejs];
+      define(["real"], (real) => [real, require === requirejs, globals]);`;
+    served.files.set("a.js", text);
+    served.files.set("lib/real.js", "define([], () => 'real');");
+    const globals = ["undefined", "undefined"];
+    expect(await amdAt(served.url).loaded("a")).toEqual([["real", true, globals]]);
+  });
+
   it("loads many files at once without mixing up their names", async () => {
     const names = Array.from({ length: 20 }, (_, i) => `m${i}`);
     for (const name of names) served.files.set(`${name}.js`, `define([], () => "${name}");`);
