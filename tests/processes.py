@@ -27,6 +27,12 @@ def environment():
     return {**os.environ, "PYTHONPATH": path}
 
 
+def free_port():
+    """Return a loopback port that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
 @contextmanager
 def running_kernel(**options):
     """Start a kernel that belongs to no frontend; yields its manager (``connection_file``, …)."""
@@ -56,8 +62,7 @@ class JupyterServer:
 @contextmanager
 def jupyter_server(folder):
     """Run a Jupyter Server on a free loopback port until the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
     settings = {
         "ServerApp.ip": "127.0.0.1",

@@ -17,7 +17,11 @@ const chunks = readdirSync(here("dist/")).filter((name) => name.startsWith("chun
 for (const name of chunks) rmSync(here(`dist/${name}`));
 await build({
   ...common,
-  entryPoints: { index: here("src/index.ts"), wire: here("src/wire/index.ts") },
+  entryPoints: {
+    index: here("src/index.ts"),
+    hosts: here("src/hosts.ts"),
+    wire: here("src/wire/index.ts"),
+  },
   outdir: here("dist"),
   splitting: true,
   sourcemap: true,
