@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 from processes import START_S, TOKEN, environment, free_port
 
-TIMEOUT_MS = 30_000
+TIMEOUT_MS = 15_000
 
 FOUND = """() => {
   const main = [...(globalThis.jupyterapp?.shell.widgets("main") ?? [])];
@@ -94,6 +94,7 @@ def lab_server(folder, app="lab"):
         process.terminate()
         process.wait(START_S)
         reader.join()
+        process.stderr.close()
 
 
 class Notebook:

@@ -72,7 +72,7 @@ def connected(notebook):
 
 
 def value(notebook, expression):
-    return ast.literal_eval(notebook.run(f"print(repr({expression}))"))
+    return ast.literal_eval(notebook.run(f"print(repr(({expression})))"))
 
 
 def test_the_kernel_opens_and_closes(notebook):

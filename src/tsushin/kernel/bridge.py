@@ -115,6 +115,11 @@ class Bridge:
             self._kept.clear()
             self._say({"gone": reason})
 
+    def join_ipywidgets(self) -> None:
+        """See ``WidgetModel.join_ipywidgets``."""
+        if self._model is not None:
+            self._model.join_ipywidgets()
+
     # Any: a MIME bundle, as IPython and marimo take it.
     def _repr_mimebundle_(self, **_kwargs: Any) -> JsonObject:
         return self.show().mimebundle()

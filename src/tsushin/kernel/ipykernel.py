@@ -19,14 +19,15 @@ from tsushin.comm import Comm
 from tsushin.errors import RemoteProtocolError
 from tsushin.kernel.answers import Answers
 from tsushin.kernel.bridge import Bridge, run_on
-from tsushin.kernel.end import Page
+from tsushin.kernel.end import Frames, Page
 from tsushin.kernel.handled import handling
 from tsushin.kernel.iopub import IopubSender
 from tsushin.kernel.route import Route, Way
 from tsushin.kernel.shell_runtime import ShellRuntime
+from tsushin.kernel.widget_model import CONTROL
 from tsushin.manager import AnyComm, CommManager, Target
 from tsushin.protocol.buffers import Encoded
-from tsushin.protocol.messages import JsonObject, Message
+from tsushin.protocol.messages import COMM_TYPES, JsonObject, Message
 from tsushin.wire.parts import JSON_PARTS, check_parts
 
 # Any: a message as jupyter_client parsed it; a peer may have put any JSON anywhere.
@@ -141,13 +142,26 @@ class KernelCommManager(CommManager):
             self.runtime.fault(error)
         else:
             self._route.heard(message, Way.IOPUB)
+            # A page asks ipywidgets for all models there are, and forgets the others.
+            if self._bridge is not None and message.content.get("target_name") == CONTROL:
+                self._bridge.join_ipywidgets()
             self.receive(message)
 
     def _take_bridged(self, message: Message, page: Page) -> None:
         """Handle a message of a page behind the bridge. On the main thread."""
         self._route.heard(message, Way.BRIDGE)
         with handling(message):
+            if message.msg_type in COMM_TYPES:
+                self._answers.dispatch(message, page)
+                return
+            # Who asks waits for the answer and for "idle"; comm messages are not slowed down by it.
+            self._tell(page, "busy")
             self._answers.dispatch(message, page)
+            self._tell(page, "idle")
+
+    def _tell(self, page: Page, state: str) -> None:
+        status = self._answers.message("iopub", "status", {"execution_state": state})
+        page.send(Frames(status))
 
     def _hand_over(self, callback: Callable[[], None]) -> None:
         """Call on the main thread: a widget's messages may be read on a subshell's."""

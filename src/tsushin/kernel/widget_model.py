@@ -19,6 +19,7 @@ import comm
 from tsushin.protocol.messages import JsonObject
 from tsushin.wire.parts import BytesLike
 
+CONTROL: Final = "jupyter.widget.control"  # the target by which a page asks for every model
 VIEW: Final = "application/vnd.jupyter.widget-view+json"
 _METADATA: Final[JsonObject] = {"version": "2.1.0"}  # of the widgets protocol
 
