@@ -48,7 +48,6 @@ def lab_server(folder, app="lab"):
     root = folder / "notebooks"
     root.mkdir()
     port = free_port()
-    name = {"lab": "LabApp", "notebook": "JupyterNotebookApp"}[app]
     settings = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": port,
@@ -58,8 +57,7 @@ def lab_server(folder, app="lab"):
         "ServerApp.terminals_enabled": False,
         "IdentityProvider.token": TOKEN,
         "MultiKernelManager.shutdown_wait_time": 2,
-        f"{name}.expose_app_in_browser": True,
-        f"{name}.news_url": "",
+        "LabApp.news_url": "",
     }
     own = {
         "JUPYTER_CONFIG_DIR": str(config),
@@ -70,7 +68,7 @@ def lab_server(folder, app="lab"):
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "jupyter", app, "--allow-root"]
+        [sys.executable, "-m", "jupyter", app, "--allow-root", "--expose-app-in-browser"]
         + [f"--{key}={value}" for key, value in settings.items()],
         env={**environment(), **own},
         stdin=subprocess.DEVNULL,
