@@ -22,8 +22,7 @@ it("takes buffers as DataViews into larger memory, as hosts give them", () => {
 });
 
 it.each(["channel", "header", "content"])("refuses a message without its %s", (part) => {
-  const { [part]: _, ...rest } = encode(sample(1));
-  expect(() => decode(rest)).toThrow(WireError);
+  expect(() => decode({ ...encode(sample(1)), [part]: undefined })).toThrow(WireError);
 });
 
 it("bounds what comes", () => {
