@@ -130,6 +130,9 @@ def marimo_server(folder, mode):
     file = folder / "notebook.py"
     text = NOTEBOOK.replace("SIZES", str(SIZES))
     file.write_text(text.replace("WITH_ANYWIDGET", str(mode == "edit")))
+    # An edited notebook runs when it is opened, as an app does.
+    settings = "[tool.marimo.runtime]\nauto_instantiate = true\n"
+    (folder / "pyproject.toml").write_text(settings)
     port = free_port()
     command = [sys.executable, "-m", "marimo", "-q", mode, file, "--headless", "--no-token"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
@@ -157,15 +160,12 @@ def server(request, tmp_path_factory):
 
 @pytest.fixture
 def open_page(browser, server):
-    url, mode = server
+    url, _ = server
     with browser.new_context() as context:
 
         def open_page():
             page = context.new_page()
             page.goto(url)
-            if mode == "edit":
-                page.wait_for_selector('[data-testid="run-button"]', timeout=TIMEOUT_MS)
-                page.keyboard.press("Control+Shift+R")
             page.wait_for_selector("[data-tsushin=connected]", timeout=TIMEOUT_MS)
             return page
 

