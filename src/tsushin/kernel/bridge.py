@@ -56,7 +56,7 @@ class Bridge:
         fault: Callable[[RemoteProtocolError], None],
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self.kernel_id = kernel_id
+        self.kernel_id: str = kernel_id
         self._receive = receive
         self._hand_over = hand_over
         self._fault = fault
@@ -240,12 +240,12 @@ class _Page:
     """One page behind the bridge, as a kernel end sees it. A ``Page``."""
 
     def __init__(self, bridge: Bridge, page_id: str) -> None:
-        self.page_id = page_id
+        self.page_id: str = page_id
         self.in_order: InOrder[_Carried] = InOrder()
         self.due: deque[_Carried] = deque()
-        self.is_live = False
-        self.was_live = False
-        self.watched = -1  # the number whose absence is being watched
+        self.is_live: bool = False
+        self.was_live: bool = False
+        self.watched: int = -1  # the number whose absence is being watched
         self._bridge = bridge
 
     def send(self, frames: Frames) -> None:

@@ -28,7 +28,7 @@ class InOrder(Generic[T]):
     def __init__(
         self, first: int = 0, *, max_held: int = MAX_HELD, max_held_bytes: int = MAX_HELD_BYTES
     ) -> None:
-        self.awaited = first
+        self.awaited: int = first
         self._max_held = max_held
         self._max_held_bytes = max_held_bytes
         self._held: dict[int, tuple[T, int]] = {}
@@ -76,7 +76,7 @@ class InOrder(Generic[T]):
         )
 
     def _due(self) -> list[T]:
-        due = []
+        due: list[T] = []
         while self.awaited in self._held:
             due.append(self._take(self.awaited))
             self.awaited += 1
