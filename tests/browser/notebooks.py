@@ -45,6 +45,9 @@ def lab_server(folder, app="lab"):
     (config / "labconfig").mkdir(parents=True)
     page_config = {"disabledExtensions": {"tsushin-lab": True}}
     (config / "labconfig" / "page_config.json").write_text(json.dumps(page_config))
+    # Cells that are scrolled away stay in the page, so that a test can look at them.
+    overrides = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
+    (config / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(overrides))
     root = folder / "notebooks"
     root.mkdir()
     port = free_port()
