@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 from processes import START_S, TOKEN, environment, free_port
 
-TIMEOUT_MS = 15_000
+TIMEOUT_MS = 30_000
 
 FOUND = """() => {
   const main = [...(globalThis.jupyterapp?.shell.widgets("main") ?? [])];
