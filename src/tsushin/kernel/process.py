@@ -21,9 +21,9 @@ from uuid import uuid4
 from tsushin import host
 from tsushin.errors import RemoteProtocolError, Unsupported
 from tsushin.kernel.answers import Answers
-from tsushin.kernel.attach import attach_if_kernel
 from tsushin.kernel.end import Frames, Page
 from tsushin.kernel.handled import handled, handling
+from tsushin.kernel.host import kernel_manager
 from tsushin.loop_runtime import LoopRuntime
 from tsushin.manager import CommManager
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
@@ -276,7 +276,7 @@ def _served_manager() -> CommManager | None:
     """Find the manager for ``Comm``, once something serves or has served it; a kernel here comes first."""
     if _own is None or not _own.is_hosting:
         return None
-    return attach_if_kernel() or _own.manager
+    return kernel_manager() or _own.manager
 
 
 host.add_finder(_served_manager)
