@@ -1,4 +1,4 @@
-"""Build hook: put the built page into the wheel and the sdist, so that installing needs no Node.
+"""Build hook: put what runs in pages into the wheel and the sdist, so that installing needs no Node.
 
 An editable install builds nothing: there ``make`` does it, and only when the sources changed.
 """
@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parent / "tools"))
 import node
 
 
-class BuildPage(BuildHookInterface[Any]):  # Any: hatchling's configuration type is not public
-    """Run ``npm run build`` where the page is missing or older than its sources."""
+class BuildPages(BuildHookInterface[Any]):  # Any: hatchling's configuration type is not public
+    """Run ``npm run build`` where something built is missing or older than its sources."""
 
     PLUGIN_NAME = "custom"
 
@@ -25,10 +25,14 @@ class BuildPage(BuildHookInterface[Any]):  # Any: hatchling's configuration type
         return [] if node.is_built() or node.find_node() else [node.NODE_REQUIREMENT]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the page and add it, except for an editable install."""
+        """Build and add what was built, except for an editable install."""
         if version == "editable":
             return
         node.build()
         root = Path(self.root)
         base = root / "src" if self.target_name == "wheel" else root
-        build_data["force_include"][str(node.PAGE)] = str(node.PAGE.relative_to(base))
+        for folder in node.BUILT:
+            if folder == node.LABEXTENSION and self.target_name == "wheel":
+                build_data["shared_data"][str(folder)] = node.LABEXTENSION_PLACE
+            else:
+                build_data["force_include"][str(folder)] = str(folder.relative_to(base))

@@ -27,6 +27,12 @@ def environment():
     return {**os.environ, "PYTHONPATH": path}
 
 
+def free_port():
+    """Return a loopback port that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
 @contextmanager
 def running_kernel(**options):
     """Start a kernel that belongs to no frontend; yields its manager (``connection_file``, …)."""
@@ -56,8 +62,7 @@ class JupyterServer:
 @contextmanager
 def jupyter_server(folder):
     """Run a Jupyter Server on a free loopback port until the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
     settings = {
         "ServerApp.ip": "127.0.0.1",
@@ -80,7 +85,7 @@ def jupyter_server(folder):
     reader.start()
     try:
         assert is_ready.wait(START_S), "".join(server.log)
-        wait_listening(port, server)
+        wait_listening(port, process)
         yield server
     finally:
         process.terminate()
@@ -89,17 +94,17 @@ def jupyter_server(folder):
         process.stderr.close()
 
 
-def wait_listening(port, server):
-    """Return once the port takes connections: the server says that it runs a moment earlier."""
+def wait_listening(port, process):
+    """Return once the port takes connections: a server says that it runs a moment earlier."""
     until = time.monotonic() + START_S
-    while time.monotonic() < until and server.process.poll() is None:
+    while time.monotonic() < until and process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port)).close()
         except ConnectionRefusedError:
             time.sleep(0.02)  # nothing tells; a refused connection returns at once
         else:
             return
-    raise AssertionError("".join(server.log))
+    raise AssertionError(f"nothing listens on port {port}; exit status: {process.poll()}")
 
 
 def read_log(server, is_ready):

@@ -274,3 +274,10 @@ def test_a_comm_says_what_it_is(pair, manager):
     assert repr(comm) == "<Comm 't' c1 open>"
     comm.close()
     assert repr(comm) == "<Comm 't' c1 closed by here>"
+
+
+def test_a_notebook_shows_its_text_unless_the_host_has_something_to_show(manager):
+    comm = Comm("t", manager=manager)
+    assert comm._repr_mimebundle_(include=None, exclude=None) is None
+    manager.display = lambda: {"text/plain": "shown"}
+    assert comm._repr_mimebundle_() == {"text/plain": "shown"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tarfile
@@ -14,6 +15,8 @@ from tsushin._version import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = "tsushin/server/static"
+BRIDGE = "tsushin/kernel/static"
+LABEXTENSION = "share/jupyter/labextensions/tsushin-lab"
 
 pytestmark = pytest.mark.timeout(120)  # both are built; the page too where make did not do it
 
@@ -50,6 +53,17 @@ def test_the_page_in_the_wheel_is_the_one_that_was_built(wheel):
     assert wheel[f"{PAGE}/index.html"] == page
 
 
+def test_the_wheel_has_the_module_of_the_bridge(wheel):
+    assert b"msg:custom" in wheel[f"{BRIDGE}/bridge.js"]
+
+
+def test_the_wheel_installs_the_extension_where_jupyterlab_looks(wheel):
+    [described] = [name for name in wheel if name.endswith(f"{LABEXTENSION}/package.json")]
+    assert described.split("/")[1:3] == ["data", "share"]
+    load = json.loads(wheel[described])["jupyterlab"]["_build"]["load"]
+    assert described.replace("package.json", load) in wheel
+
+
 def test_the_wheel_is_typed(wheel):
     assert "tsushin/py.typed" in wheel
 
@@ -72,6 +86,7 @@ def test_the_wheel_has_nothing_but_the_package(wheel):
     "name",
     [
         f"src/{PAGE}/index.html",
+        f"src/{BRIDGE}/bridge.js",
         "js/package-lock.json",
         "js/packages/core/src/index.ts",
         "spec/errors.json",

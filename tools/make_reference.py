@@ -42,6 +42,7 @@ _LANGUAGES = {"python": "Python", "typescript": "TypeScript"}
 # Python's own: what is called, and what that returns.
 PYTHON: dict[str, Any] = {
     "comm_manager": tsushin.comm_manager,
+    "bridge": tsushin.bridge,
     "connect": tsushin.connect,
     "connect_sync": tsushin.connect_sync,
     "Frontend": frontend.Frontend,

@@ -1,6 +1,6 @@
 """Find Node and run npm in ``js/``: ``python tools/node.py install|build|check|test``.
 
-The build hook of the wheel and the Makefile both come here, so that the page is built one way. Only
+The build hook of the wheel and the Makefile both come here, so that what runs in pages is built one way. Only
 the standard library is used: the hook runs before anything is installed.
 """
 
@@ -16,7 +16,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 JS = ROOT / "js"
-PAGE = ROOT / "src" / "tsushin" / "server" / "static"
+SOURCE = ROOT / "src" / "tsushin"
+# The extension for JupyterLab, and where a Jupyter that is installed beside us looks for it.
+LABEXTENSION = JS / "packages" / "lab" / "dist" / "labextension"
+LABEXTENSION_PLACE = "share/jupyter/labextensions/tsushin-lab"
+# What `npm run build` writes; Git ignores it, the wheel ships it.
+BUILT = [
+    LABEXTENSION,
+    SOURCE / "server" / "static",  # the page of `tsushin demo`, and tsushin.js
+    SOURCE / "kernel" / "static",  # the module of `tsushin.bridge()`
+]
 LOCK = JS / "package-lock.json"
 INSTALLED = JS / "node_modules" / ".tsushin-lock"
 
@@ -32,7 +41,7 @@ class NodeMissing(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__(
-            f"the page needs Node >= {MIN_NODE_MAJOR} with npm to be built, and none is on PATH: "
+            f"what runs in pages needs Node >= {MIN_NODE_MAJOR} with npm to be built, and none is on PATH: "
             f"`make demo` gets one, or `pip install '{NODE_REQUIREMENT}'` and try again"
         )
 
@@ -82,19 +91,29 @@ def say(text: str) -> None:
 
 
 def sources() -> Iterator[Path]:
-    """Every file the page is built from, generated and installed ones left out."""
+    """Every file that is built from, generated and installed ones left out."""
     for folder, folders, files in os.walk(JS):
         folders[:] = [name for name in folders if name not in _NOT_SOURCES]
         yield from (Path(folder, name) for name in files)
 
 
 def is_built() -> bool:
-    """Whether the page exists and is not older than its sources.
+    """Whether every folder of ``BUILT`` has files and is not older than the sources.
 
-    In an sdist all times are equal, so the page that came with it counts as built.
+    In an sdist all times are equal, so what came with it counts as built.
     """
-    built = [file.stat().st_mtime for file in PAGE.rglob("*") if file.is_file()]
-    return bool(built) and max(built) >= max(file.stat().st_mtime for file in sources())
+    newest = max(file.stat().st_mtime for file in sources())
+    return all(_built_at(folder) >= newest for folder in BUILT)
+
+
+def _built_at(folder: Path) -> float:
+    times = (file.stat().st_mtime for file in folder.rglob("*") if file.is_file())
+    return max(times, default=0.0)
+
+
+def _remove_built() -> None:
+    for folder in BUILT:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def install() -> None:
@@ -107,20 +126,21 @@ def install() -> None:
 
 
 def build() -> None:
-    """Build the page into ``src/tsushin/server/static/``, unless it is up to date."""
+    """Build every folder of ``BUILT``, unless all are up to date."""
     if is_built():
-        say("page is up to date")
+        say("pages are up to date")
         return
     install()
-    shutil.rmtree(PAGE, ignore_errors=True)
+    _remove_built()
     try:
         npm("run", "build")
     except subprocess.CalledProcessError:
-        # Half a page would count as built the next time.
-        shutil.rmtree(PAGE, ignore_errors=True)
+        # Half of it would count as built the next time.
+        _remove_built()
         raise
     if not is_built():
-        raise RuntimeError(f"`npm run build` ended well but wrote nothing into {PAGE}")
+        folders = ", ".join(str(folder.relative_to(ROOT)) for folder in BUILT)
+        raise RuntimeError(f"`npm run build` ended well but wrote nothing into one of {folders}")
 
 
 def main(action: str) -> int:

@@ -45,6 +45,7 @@ from tsushin.protocol.limits import Limits
 if TYPE_CHECKING:
     from tsushin.frontend import connect, connect_sync
     from tsushin.kernel import comm_manager
+    from tsushin.kernel.host import bridge
     from tsushin.server import asgi_app, serve
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "WireError",
     "__version__",
     "asgi_app",
+    "bridge",
     "comm_manager",
     "connect",
     "connect_sync",
@@ -86,6 +88,7 @@ __all__ = [
 # Loaded on first use: a kernel that only wants a Comm should not pay for clients and servers.
 _LAZY = {
     "asgi_app": "tsushin.server",
+    "bridge": "tsushin.kernel.host",
     "comm_manager": "tsushin.kernel",
     "connect": "tsushin.frontend",
     "connect_sync": "tsushin.frontend",
@@ -94,7 +97,7 @@ _LAZY = {
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 # The first Comm made without a manager looks for a kernel, and loads what attaches to it only then.
-add_finder(lambda: import_module("tsushin.kernel").attach_if_kernel())
+add_finder(lambda: import_module("tsushin.kernel").kernel_manager())
 
 
 def __getattr__(name: str) -> Any:  # Any: whatever the module has under that name

@@ -8,7 +8,7 @@ Spec: Jupyter messaging, "Custom Messages".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self, TypeVar, overload
 from uuid import uuid4
@@ -19,7 +19,7 @@ from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
 from tsushin.host import host_manager
 from tsushin.protocol.buffers import BytesLike, Encoded, encode_data
 from tsushin.protocol.limits import Limits
-from tsushin.protocol.messages import ClassicMessage, CommId
+from tsushin.protocol.messages import ClassicMessage, CommId, JsonObject
 from tsushin.protocol.routing import CommRecord
 from tsushin.protocol.states import State
 from tsushin.runtime import Handler, Runtime
@@ -34,6 +34,10 @@ class CommOwner(Protocol):
 
     runtime: Runtime
     limits: Limits
+
+    @property
+    def display(self) -> Callable[[], JsonObject | None]:
+        """Returns what a notebook shows for a comm, as MIME types; None for its text."""
 
     def open_comm(self, comm: Comm, encoded: Encoded) -> None:
         """Register the comm and send its ``comm_open``."""
@@ -211,6 +215,11 @@ class Comm:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    # object: what IPython asks for; a host that shows something shows all of it.
+    def _repr_mimebundle_(self, **_kwargs: object) -> JsonObject | None:
+        """Show what the host needs to reach its pages, if anything; else the text is shown."""
+        return self._manager.display()
 
     def __str__(self) -> str:
         return f"comm {self.comm_id[:8]} on target {self.target_name!r}"

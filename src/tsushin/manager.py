@@ -90,6 +90,7 @@ class CommManager:
     Attributes:
         comms: comm id -> open comm.
         targets: target name -> function.
+        display: returns what a notebook shows for a comm; None for its text. Hosts set it.
         late: messages that arrived after a close (count).
         unknown: messages for comms this end has no part in (count).
     """
@@ -115,6 +116,7 @@ class CommManager:
         self.targets: MutableMapping[str, Target] = {} if targets is None else targets
         self.late: int = 0
         self.unknown: int = 0
+        self.display: Callable[[], JsonObject | None] = lambda: None
         self._send = send
         self._clock = clock
         self._username = username

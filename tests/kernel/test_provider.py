@@ -101,3 +101,16 @@ def test_widgets_answer_a_page_that_asks_for_all_states():
         (answer,) = data_of(peer.msg("control", {"method": "request_states"}))
         assert answer["method"] == "update_states"
         assert answer["states"][peer.value("slider.comm.comm_id")]["state"]["value"] == 3
+
+
+def test_marimos_own_create_comm_stays_in_place(fresh_kernel):
+    fresh_kernel.run("""
+import comm
+def create_comm(**options): ...
+create_comm.__module__ = "marimo._plugins.ui._impl.anywidget.comm_provider"
+comm.create_comm = create_comm
+""")
+    fresh_kernel.run("import tsushin; tsushin.comm_manager()")
+    assert fresh_kernel.value("comm.create_comm is create_comm") is True
+    fresh_kernel.run("import tsushin.kernel; tsushin.kernel.detach()")
+    assert fresh_kernel.value("comm.create_comm is create_comm") is True

@@ -26,7 +26,7 @@ def machine(tmp_path):
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     monkeypatch.setattr(node, "JS", tmp_path / "js")
-    monkeypatch.setattr(node, "PAGE", tmp_path / "static")
+    monkeypatch.setattr(node, "BUILT", [tmp_path / "static", tmp_path / "bridge"])
 
     def write(name, time):
         file = tmp_path / name
@@ -35,6 +35,7 @@ def workspace(tmp_path, monkeypatch):
         os.utime(file, (time, time))
 
     write("js/packages/core/src/index.ts", 100)
+    write("bridge/bridge.js", 101)
     return write
 
 
@@ -74,6 +75,12 @@ def test_a_page_as_old_as_its_sources_is_built(workspace):
 
 
 def test_a_missing_page_is_not_built(workspace):
+    assert not node.is_built()
+
+
+def test_nothing_is_built_while_one_folder_is_empty(workspace, tmp_path):
+    workspace("static/index.html", 101)
+    (tmp_path / "bridge" / "bridge.js").unlink()
     assert not node.is_built()
 
 

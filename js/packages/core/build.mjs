@@ -21,6 +21,7 @@ await build({
   entryPoints: {
     index: here("src/index.ts"),
     lab: here("src/lab.ts"),
+    hosts: here("src/hosts.ts"),
     wire: here("src/wire/index.ts"),
   },
   outdir: here("dist"),

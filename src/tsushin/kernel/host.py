@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
-from tsushin.kernel.attach import attach_if_kernel
+from tsushin.errors import NoHost
+from tsushin.kernel.attach import attach_if_kernel, is_disabled
+from tsushin.kernel.bridge import Bridge
+from tsushin.kernel.marimo import running_session
 from tsushin.manager import CommManager
+
+
+def kernel_manager() -> CommManager | None:
+    """Return the manager of the kernel that this code runs in: ipykernel's or a marimo session's."""
+    if is_disabled():
+        return None
+    session = running_session()
+    return attach_if_kernel() if session is None else session.manager
 
 
 def comm_manager() -> CommManager:
     """Return this process's manager.
 
-    In a running ipykernel it is the kernel's, attached by this call if need be. Elsewhere, and where
-    ``TSUSHIN_DISABLE=1`` forbids attaching, it is the process's own, which ``serve()`` and ``asgi_app()``
-    serve.
+    In a running ipykernel it is the kernel's, attached by this call if need be; in a marimo notebook its
+    session's. Elsewhere, and where ``TSUSHIN_DISABLE=1`` forbids attaching, it is the process's own, which
+    ``serve()`` and ``asgi_app()`` serve.
     """
-    attached = attach_if_kernel()
-    if attached is not None:
-        return attached
+    found = kernel_manager()
+    if found is not None:
+        return found
     from tsushin.kernel.process import process_manager  # noqa: PLC0415 (a kernel does not need it)
 
     return process_manager()
+
+
+def bridge() -> Bridge:
+    """Carry this kernel's comms over one widget, where no extension of ours is installed.
+
+    Display what this returns, as the last expression of a cell: the page that shows it has an object called
+    ``Jupyter`` from then on. Every call in one kernel returns the same bridge.
+
+    Raises:
+        NoHost: neither an ipykernel nor a marimo notebook runs here, or the environment says
+            ``TSUSHIN_DISABLE=1``.
+    """
+    session = None if is_disabled() else running_session()
+    if session is not None:
+        return session.bridge
+    manager = None if is_disabled() else attach_if_kernel()
+    if manager is None:
+        raise NoHost("bridge: expected a running ipykernel or marimo notebook, there is neither")
+    return manager.bridge()

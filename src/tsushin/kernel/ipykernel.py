@@ -1,5 +1,7 @@
 """The kernel end in ipykernel: its shell handlers lead to a ``CommManager``, which answers on iopub.
 
+Pages behind a bridge are frontends beside those: ``route.py`` says what goes which way.
+
 ipykernel keeps its part: it reads and verifies the message, sets the parent, publishes busy and idle, and
 calls the handler by ``msg_type``. The registry (``comms`` and ``targets``) is the one that the kernel's
 manager had before, so whatever was registered there stays.
@@ -10,16 +12,22 @@ Spec: Jupyter messaging, "Custom Messages" and "Comm info".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from tsushin.comm import Comm
 from tsushin.errors import RemoteProtocolError
+from tsushin.kernel.answers import Answers
+from tsushin.kernel.bridge import Bridge, run_on
+from tsushin.kernel.end import Frames, Page
+from tsushin.kernel.handled import handling
 from tsushin.kernel.iopub import IopubSender
+from tsushin.kernel.route import Route, Way
 from tsushin.kernel.shell_runtime import ShellRuntime
+from tsushin.kernel.widget_model import CONTROL
 from tsushin.manager import AnyComm, CommManager, Target
 from tsushin.protocol.buffers import Encoded
-from tsushin.protocol.messages import JsonObject, Message
+from tsushin.protocol.messages import COMM_TYPES, JsonObject, Message
 from tsushin.wire.parts import JSON_PARTS, check_parts
 
 # Any: a message as jupyter_client parsed it; a peer may have put any JSON anywhere.
@@ -44,8 +52,9 @@ class KernelCommManager(CommManager):
         comms: MutableMapping[str, AnyComm],
         targets: MutableMapping[str, Target],
     ) -> None:
+        self._route = Route(IopubSender(kernel).send)
         super().__init__(
-            send=IopubSender(kernel).send,
+            send=self._route.send,
             runtime=ShellRuntime(kernel, loop),
             channel="iopub",
             on_unknown="close",
@@ -55,7 +64,11 @@ class KernelCommManager(CommManager):
             targets=targets,
         )
         self.kernel = kernel
+        self._loop = loop
         self._shared = comms
+        self._bridge: Bridge | None = None
+        about = "a notebook's kernel behind a bridge"
+        self._answers = Answers(self, about=about, publish=lambda m: self.bridge().publish(m))
 
     # The names and parameters that ipykernel's manager has, and that other packages call.
 
@@ -88,6 +101,26 @@ class KernelCommManager(CommManager):
         super().close_comm(comm, encoded)
         self._shared.pop(comm.comm_id, None)
 
+    # ------------------------------------------------------------------ the bridge
+
+    def bridge(self) -> Bridge:
+        """Return this kernel's bridge, made on first use."""
+        if self._bridge is None:
+            self._bridge = Bridge(
+                self.session,
+                receive=self._take_bridged,
+                hand_over=self._hand_over,
+                fault=self.runtime.fault,
+                limits=self.limits,
+            )
+            self._route.pages = self._bridge
+        return self._bridge
+
+    def end_bridge(self, reason: str) -> None:
+        """Tell the pages behind the bridge that the kernel ends."""
+        if self._bridge is not None:
+            self._bridge.end(reason)
+
     # ------------------------------------------------------------------ joining and leaving
 
     def join(self) -> None:
@@ -108,7 +141,32 @@ class KernelCommManager(CommManager):
         except RemoteProtocolError as error:
             self.runtime.fault(error)
         else:
+            self._route.heard(message, Way.IOPUB)
+            # A page asks ipywidgets for all models there are, and forgets the others.
+            if self._bridge is not None and message.content.get("target_name") == CONTROL:
+                self._bridge.join_ipywidgets()
             self.receive(message)
+
+    def _take_bridged(self, message: Message, page: Page) -> None:
+        """Handle a message of a page behind the bridge. On the main thread."""
+        self._route.heard(message, Way.BRIDGE)
+        with handling(message):
+            if message.msg_type in COMM_TYPES:
+                self._answers.dispatch(message, page)
+                return
+            # Who asks waits for the answer and for "idle"; comm messages are not slowed down by it.
+            self._tell(page, "busy")
+            self._answers.dispatch(message, page)
+            self._tell(page, "idle")
+
+    def _tell(self, page: Page, state: str) -> None:
+        status = self._answers.message("iopub", "status", {"execution_state": state})
+        page.send(Frames(status))
+
+    def _hand_over(self, callback: Callable[[], None]) -> None:
+        """Call on the main thread: a widget's messages may be read on a subshell's."""
+        if not run_on(self._loop, callback):
+            self.runtime.soon(callback)
 
 
 class _Passage:

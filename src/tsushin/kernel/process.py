@@ -13,46 +13,21 @@ Spec: Jupyter messaging, "Messages on the shell (ROUTER/DEALER) channel", "Kerne
 from __future__ import annotations
 
 import asyncio
-import itertools
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
-from platform import python_version
-from typing import Final
 from uuid import uuid4
 
 from tsushin import host
-from tsushin._version import __version__
-from tsushin.errors import RemoteProtocolError, Unsupported, quote
-from tsushin.kernel.attach import attach_if_kernel
+from tsushin.errors import RemoteProtocolError, Unsupported
+from tsushin.kernel.answers import Answers
 from tsushin.kernel.end import Frames, Page
+from tsushin.kernel.handled import handled, handling
+from tsushin.kernel.host import kernel_manager
 from tsushin.loop_runtime import LoopRuntime
 from tsushin.manager import CommManager
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
-from tsushin.protocol.messages import (
-    COMM_TYPES,
-    PROTOCOL_VERSION,
-    Channel,
-    JsonObject,
-    Message,
-    new_header,
-)
-
-_NOT_SUPPORTED: Final = "NotSupported"
-_LANGUAGE: Final[JsonObject] = {
-    "name": "python",
-    "version": python_version(),
-    "mimetype": "text/x-python",
-    "file_extension": ".py",
-    "pygments_lexer": "python3",
-    "codemirror_mode": {"name": "python", "version": sys.version_info.major},
-    "nbconvert_exporter": "python",
-}
-
-# The header of the message being handled; tasks that a handler starts inherit it.
-_handled: ContextVar[JsonObject | None] = ContextVar("tsushin_handled", default=None)
+from tsushin.protocol.messages import JsonObject, Message
 
 
 class ProcessRuntime:
@@ -104,7 +79,7 @@ class ProcessRuntime:
 
     def parent(self) -> JsonObject:
         """See ``Runtime.parent``: the message being handled here and now, if any."""
-        return _handled.get() or {}
+        return handled() or {}
 
     def _bound(self) -> LoopRuntime:
         if self._on_loop is None:
@@ -118,6 +93,7 @@ class ProcessKernel:
     Args:
         name: of its kernelspec.
         display_name: for people; the name unless given.
+        about: what this end is, as pages read it.
 
     Attributes:
         manager: its comms and targets.
@@ -129,6 +105,7 @@ class ProcessKernel:
         name: str = "tsushin",
         *,
         display_name: str | None = None,
+        about: str = "a plain Python process",
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.kernel_id: str = str(uuid4())
@@ -139,7 +116,6 @@ class ProcessKernel:
         self._display_name = display_name or name
         self._pages: tuple[Page, ...] = ()  # replaced, never changed: any thread may read it
         self._lock = threading.Lock()
-        self._numbers = itertools.count(1)
         self._runtime = ProcessRuntime(self)
         self.manager: CommManager = CommManager(
             send=self._broadcast,
@@ -148,16 +124,7 @@ class ProcessKernel:
             on_unknown="close",
             limits=limits,
         )
-        self._answers: dict[str, Callable[[JsonObject], JsonObject]] = {
-            "kernel_info_request": _kernel_info,
-            "comm_info_request": self._comm_info,
-            "is_complete_request": lambda _: {"status": "unknown"},
-            "complete_request": _complete,
-            "inspect_request": lambda _: {
-                "status": "ok", "found": False, "data": {}, "metadata": {},
-            },
-            "history_request": lambda _: {"status": "ok", "history": []},
-        }  # fmt: skip
+        self._answers = Answers(self.manager, about=about, publish=self._broadcast)
 
     # ------------------------------------------------------------------ KernelEnd
 
@@ -179,9 +146,7 @@ class ProcessKernel:
 
     async def attach(self, page: Page) -> ProcessLink:
         """See ``KernelEnd.attach``."""
-        self._runtime.bind(asyncio.get_running_loop())
-        with self._lock:
-            self._pages = (*self._pages, page)
+        self.add(page, asyncio.get_running_loop())
         return ProcessLink(self, page)
 
     async def interrupt(self) -> None:
@@ -212,7 +177,13 @@ class ProcessKernel:
         if is_last:
             self.manager.close_all(reason)
 
-    # ------------------------------------------------------------------ for ProcessLink
+    # ------------------------------------------------------------------ for ProcessLink and the bridge
+
+    def add(self, page: Page, loop: asyncio.AbstractEventLoop) -> None:
+        """Send ``page`` what is published from now on; handlers run on ``loop`` if none has them yet."""
+        self._runtime.bind(loop)
+        with self._lock:
+            self._pages = (*self._pages, page)
 
     def receive(self, message: Message, page: Page) -> None:
         """Handle a message of ``page``, here or on the loop that handlers run on."""
@@ -232,58 +203,18 @@ class ProcessKernel:
 
     def _handle(self, message: Message, page: Page) -> None:
         self.last_activity = time.time()
-        if message.channel == "stdin":
-            return  # An input_reply: nothing here ever asked.
-        if message.channel == "iopub":
-            self.fault(RemoteProtocolError("channel: expected shell or control, got iopub"))
-            return
-        parent = _handled.set(dict(message.header))
-        try:
-            self._publish("status", {"execution_state": "busy"})
-            self._dispatch(message, page)
-        finally:
-            self._publish("status", {"execution_state": "idle"})
-            _handled.reset(parent)
-
-    def _dispatch(self, message: Message, page: Page) -> None:
-        kind = message.msg_type
-        if kind in COMM_TYPES:
-            self.manager.receive(message)
-        elif kind.endswith("_request"):
-            answer = self._answers.get(kind)
-            content = answer(message.content) if answer else self._not_supported(message)
-            reply_type = kind.removesuffix("_request") + "_reply"
-            page.send(Frames(self._message(message.channel, reply_type, content)))
+        if message.channel in ("shell", "control"):
+            with handling(message):
+                self._publish_status("busy")
+                try:
+                    self._answers.dispatch(message, page)
+                finally:
+                    self._publish_status("idle")
         else:
-            self.fault(RemoteProtocolError(f"msg_type: expected a request, got {quote(kind)}"))
+            self._answers.dispatch(message, page)
 
-    def _comm_info(self, content: JsonObject) -> JsonObject:
-        return self.manager.comm_info(content.get("target_name"))
-
-    def _not_supported(self, message: Message) -> JsonObject:
-        """Refuse a request; for code, where a notebook shows it too."""
-        about = (
-            f"{quote(message.msg_type)}: this kernel is a plain Python process, it has comms only"
-        )
-        error: JsonObject = {
-            "ename": _NOT_SUPPORTED,
-            "evalue": about,
-            "traceback": [f"{_NOT_SUPPORTED}: {about}"],
-        }
-        if message.msg_type != "execute_request":
-            return {"status": "error", **error}
-        if not message.content.get("silent"):
-            self._publish("error", error)
-        return {"status": "error", "execution_count": 0, "payload": [], **error}
-
-    def _publish(self, msg_type: str, content: JsonObject) -> None:
-        self._broadcast(self._message("iopub", msg_type, content))
-
-    def _message(self, channel: Channel, msg_type: str, content: JsonObject) -> Message:
-        session = self.manager.session
-        msg_id = f"{session}_kernel_{next(self._numbers)}"
-        header = new_header(msg_type, msg_id=msg_id, session=session, now=time.time())
-        return Message(channel, header, self._runtime.parent(), {}, content)
+    def _publish_status(self, state: str) -> None:
+        self._broadcast(self._answers.message("iopub", "status", {"execution_state": state}))
 
     def _broadcast(self, message: Message) -> None:
         frames = Frames(message)
@@ -345,27 +276,7 @@ def _served_manager() -> CommManager | None:
     """Find the manager for ``Comm``, once something serves or has served it; a kernel here comes first."""
     if _own is None or not _own.is_hosting:
         return None
-    return attach_if_kernel() or _own.manager
+    return kernel_manager() or _own.manager
 
 
 host.add_finder(_served_manager)
-
-
-def _kernel_info(content: JsonObject) -> JsonObject:
-    del content  # it is empty
-    return {
-        "status": "ok",
-        "protocol_version": PROTOCOL_VERSION,
-        "implementation": "tsushin",
-        "implementation_version": __version__,
-        "language_info": _LANGUAGE,
-        "banner": f"Tsushin {__version__}: a plain Python process with comms",
-        "help_links": [],
-        "debugger": False,
-        "supported_features": [],
-    }
-
-
-def _complete(content: JsonObject) -> JsonObject:
-    at = content.get("cursor_pos", 0)
-    return {"status": "ok", "matches": [], "cursor_start": at, "cursor_end": at, "metadata": {}}

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from tsushin.errors import RemoteProtocolError
+from tsushin.kernel.handled import handled
 from tsushin.protocol.messages import JsonObject, Message
 
 _log = logging.getLogger("tsushin")
@@ -100,7 +101,13 @@ class ShellRuntime:
         self._kernel.log.warning("tsushin: %s", error)
 
     def parent(self) -> JsonObject:
-        """See ``Runtime.parent``: the request this thread works on, else the last one."""
+        """See ``Runtime.parent``: the request this thread works on, else the last one.
+
+        For a message that came over the bridge it is that message, not the widget's that carried it.
+        """
+        bridged = handled()
+        if bridged is not None:
+            return bridged
         header: JsonObject = self._kernel.get_parent().get("header", {})
         return header
 
@@ -118,7 +125,9 @@ class ShellRuntime:
             ],
         }
         kernel = self._kernel
-        parent = {"header": message.header} if message is not None else kernel.get_parent()
+        # What came over the bridge is no request that this kernel's own frontends know.
+        is_known = message is not None and handled() is None
+        parent = {"header": message.header} if message and is_known else kernel.get_parent()
         topic = f"kernel.{kernel.ident}.error".encode()  # as ipykernel's own errors have
         kernel.session.send(kernel.iopub_socket, "error", content, parent=parent, ident=topic)
 

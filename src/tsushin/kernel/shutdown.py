@@ -17,14 +17,14 @@ from time import monotonic
 from typing import Any
 
 from tsushin.comm import Comm
+from tsushin.kernel.ipykernel import KernelCommManager
 from tsushin.kernel.restore import put
-from tsushin.manager import CommManager
 
 TIMEOUT_S = 0.5  # for all comms together: a restart should not wait for frontends
 
 
 # Any: the kernel's class differs between versions.
-def close_at_shutdown(undo: ExitStack, kernel: Any, manager: CommManager) -> None:
+def close_at_shutdown(undo: ExitStack, kernel: Any, manager: KernelCommManager) -> None:
     """Close the comms of ``manager`` when ``kernel`` shuts down or its process ends."""
     stock = kernel.do_shutdown
     pid = os.getpid()
@@ -44,13 +44,14 @@ def close_at_shutdown(undo: ExitStack, kernel: Any, manager: CommManager) -> Non
     undo.callback(atexit.unregister, at_exit)
 
 
-def _close_all(manager: CommManager, kernel: Any, reason: str) -> None:
+def _close_all(manager: KernelCommManager, kernel: Any, reason: str) -> None:
     until = monotonic() + TIMEOUT_S
     for comm in list(manager.comms.values()):
         if monotonic() > until:
             return
         if isinstance(comm, Comm):
             comm.close(metadata={"reason": reason})
+    manager.end_bridge(reason)
     sent = Event()
     kernel.iopub_thread.schedule(sent.set)  # comes after the closes
     sent.wait(until - monotonic())

@@ -1,0 +1,31 @@
+"""Which message is being handled here and now: the parent of what its handlers send.
+
+For hosts that hand messages to the manager themselves: a plain process, and pages behind a bridge. Tasks
+that a handler starts inherit it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import cast
+
+from tsushin.protocol.messages import JsonObject, Message
+
+_handled: ContextVar[JsonObject | None] = ContextVar("tsushin_handled", default=None)
+
+
+@contextmanager
+def handling(message: Message) -> Iterator[None]:
+    """Make ``message`` the one being handled until the block ends."""
+    token = _handled.set(cast("JsonObject", dict(message.header)))
+    try:
+        yield
+    finally:
+        _handled.reset(token)
+
+
+def handled() -> JsonObject | None:
+    """Return the header of the message being handled, or None."""
+    return _handled.get()
