@@ -54,11 +54,17 @@ class JupyterServer:
 
 
 @contextmanager
-def jupyter_server(folder):
-    """Run a Jupyter Server on a free loopback port until the block ends."""
+def jupyter_server(folder, *, python=sys.executable, env=None):
+    """Run a Jupyter Server on a free loopback port until the block ends.
+
+    Args:
+        folder: its root.
+        python: of the environment that has the server.
+        env: its environment; default: this one, with the tsushin under test.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
+    command = [python, "-m", "jupyter_server", "--no-browser", "--allow-root"]
     settings = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": port,
@@ -69,7 +75,7 @@ def jupyter_server(folder):
     }
     process = subprocess.Popen(
         [*command, *(f"--{name}={value}" for name, value in settings.items())],
-        env=environment(),
+        env=env or environment(),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
