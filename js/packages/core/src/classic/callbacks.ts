@@ -40,10 +40,15 @@ export class CallbackRegistry {
     this.#keep(msg_id);
   }
 
-  /** Send a request whose answers go to `callbacks`; returns its `msg_id`. */
-  request(msg_type: string, content: JsonObject, callbacks: Callbacks): string {
-    const watcher = this.#watcher(callbacks, true);
-    const msg_id = this.#frontend.request("shell", msg_type, content, watcher);
+  /** Send a message on shell; what answers it goes to `callbacks`. Returns its `msg_id`. */
+  request(
+    msg_type: string,
+    content: JsonObject,
+    callbacks: Callbacks,
+    attached: { metadata?: JsonObject; buffers?: readonly Uint8Array[] } = {},
+  ): string {
+    const watcher = this.#watcher(callbacks, msg_type.endsWith("_request"));
+    const msg_id = this.#frontend.request("shell", msg_type, content, watcher, attached);
     this.#keep(msg_id);
     return msg_id;
   }

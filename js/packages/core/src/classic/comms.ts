@@ -1,6 +1,7 @@
 /** Comms and their manager with the argument order of the classic notebook. */
 import { Comm } from "../comm.js";
 import type { Frontend } from "../frontend/frontend.js";
+import type { PageMemory } from "./page_memory.js";
 import type { CommManager } from "../manager.js";
 import type { Encoded } from "../protocol/buffers.js";
 import { encodeData } from "../protocol/buffers.js";
@@ -17,6 +18,7 @@ import type {
 } from "./types.js";
 
 type Maybe<T> = T | null | undefined;
+type NewCommArguments = Parameters<ClassicCommManager["new_comm"]>;
 
 function encode(data: unknown, metadata: unknown, buffers: Maybe<readonly BufferLike[]>): Encoded {
   return encodeData(lenientData(data), lenientData(metadata), buffers ?? null);
@@ -27,11 +29,18 @@ class PageComm implements ClassicComm {
   readonly #comm: Comm;
   readonly #manager: CommManager;
   readonly #callbacks: CallbackRegistry;
+  readonly #memory: PageMemory | null;
 
-  constructor(comm: Comm, manager: CommManager, callbacks: CallbackRegistry) {
+  constructor(
+    comm: Comm,
+    manager: CommManager,
+    callbacks: CallbackRegistry,
+    memory: PageMemory | null,
+  ) {
     this.#comm = comm;
     this.#manager = manager;
     this.#callbacks = callbacks;
+    this.#memory = memory;
   }
 
   get comm_id(): string {
@@ -73,6 +82,7 @@ class PageComm implements ClassicComm {
   ): string {
     if (this.#comm.closed) return "";
     const msg_id = this.#manager.closeComm(this.#comm, encode(data, metadata, buffers));
+    this.#memory?.closed(this.comm_id);
     this.#callbacks.watch(msg_id, callbacks);
     return msg_id;
   }
@@ -90,13 +100,15 @@ class PageComm implements ClassicComm {
 export class PageCommManager implements ClassicCommManager {
   readonly #manager: CommManager;
   readonly #callbacks: CallbackRegistry;
+  readonly #memory: PageMemory | null;
   readonly #pageComms = new WeakMap<Comm, ClassicComm>();
   readonly #comms = new WeakMap<ClassicComm, Comm>();
   readonly #targets = new Map<string, ClassicTarget>();
 
-  constructor(frontend: Frontend, callbacks: CallbackRegistry) {
+  constructor(frontend: Frontend, callbacks: CallbackRegistry, memory: PageMemory | null) {
     this.#manager = frontend.comm_manager;
     this.#callbacks = callbacks;
+    this.#memory = memory;
   }
 
   get comms(): Record<string, Promise<ClassicComm>> {
@@ -123,18 +135,25 @@ export class PageCommManager implements ClassicCommManager {
     if (this.#targets.delete(target_name)) this.#manager.unregister_target(target_name);
   }
 
-  new_comm(
-    target_name: string,
-    data?: JsonObject,
-    callbacks?: Maybe<Callbacks>,
-    metadata?: Maybe<JsonObject>,
-    comm_id?: Maybe<string>,
-    buffers?: Maybe<readonly BufferLike[]>,
+  new_comm(...args: NewCommArguments): ClassicComm {
+    return this.newComm(null, ...args);
+  }
+
+  /**
+   * `new_comm` of a script: `call` tells script and call apart from all others, the same after a reload.
+   * Then the comm that it opened before the reload goes on, if the kernel still has it.
+   */
+  newComm(
+    call: string | null,
+    ...[target_name, data, callbacks, metadata, comm_id, buffers]: NewCommArguments
   ): ClassicComm {
     const options = { manager: this.#manager };
-    const own = new Comm(target_name, null, null, null, comm_id ?? null, false, null, options);
+    const earlier = comm_id == null && call !== null ? this.#memory?.claim(call) : null;
+    const id = comm_id ?? earlier ?? null;
+    const own = new Comm(target_name, null, null, null, id, false, null, options);
     const comm = this.#pageComm(own);
     comm.open(data, callbacks, metadata, buffers);
+    this.#memory?.opened(comm.comm_id, call);
     return comm;
   }
 
@@ -152,7 +171,7 @@ export class PageCommManager implements ClassicCommManager {
   #pageComm(comm: Comm): ClassicComm {
     const known = this.#pageComms.get(comm);
     if (known !== undefined) return known;
-    const made = new PageComm(comm, this.#manager, this.#callbacks);
+    const made = new PageComm(comm, this.#manager, this.#callbacks, this.#memory);
     this.#pageComms.set(comm, made);
     this.#comms.set(made, comm);
     return made;

@@ -77,6 +77,14 @@ export interface ClassicKernel {
   is_connected(): boolean;
   /** Run code in the kernel; returns the `msg_id` of the request. */
   execute(code: string, callbacks?: Callbacks | null, options?: JsonObject | null): string;
+  /** Send a message of any type on shell; returns its `msg_id`. */
+  send_shell_message(
+    msg_type: string,
+    content?: JsonObject | null,
+    callbacks?: Callbacks | null,
+    metadata?: JsonObject | null,
+    buffers?: readonly BufferLike[] | null,
+  ): string;
 }
 
 export interface Jupyter {

@@ -45,11 +45,15 @@ export interface FrontendOptions {
   readonly kernel_id: string;
   readonly on_unknown: OnUnknown;
   readonly host?: KernelHost | undefined;
+  /** The transport serves the next kernel too: one that ended is not the end of this frontend. */
+  readonly outlives_kernel?: boolean | undefined;
   readonly session?: string | undefined;
   readonly limits?: Limits | undefined;
   readonly trace?: Trace | undefined;
   readonly on_error?: ((error: unknown) => void) | undefined;
   readonly on_status?: ((status: KernelStatus) => void) | undefined;
+  /** Called when a kernel has ended, after everything that waited for it has. */
+  readonly on_kernel_gone?: ((gone: KernelGone) => void) | undefined;
 }
 
 /** A kernel as a page or a Node process sees it. Made by `connect`. */
@@ -226,12 +230,18 @@ export class Frontend implements Disposable, AsyncDisposable {
    * Send a request of any type; `watcher` sees what answers it. Returns its `msg_id`; call `forget` with
    * it when nothing more is wanted.
    */
-  request(channel: Channel, msg_type: string, content: JsonObject, watcher: Watcher): string {
+  request(
+    channel: Channel,
+    msg_type: string,
+    content: JsonObject,
+    watcher: Watcher,
+    attached: Partial<Pick<Message, "metadata" | "buffers">> = {},
+  ): string {
     const msg_id = this.comm_manager.next_msg_id();
     const header = newHeader(msg_type, { msg_id, session: this.session, now_ms: Date.now() });
     this.watch(msg_id, watcher);
     try {
-      this.#send(newMessage(channel, header, { content }));
+      this.#send(newMessage(channel, header, { ...attached, content }));
     } catch (error) {
       this.forget(msg_id);
       throw error;
@@ -267,6 +277,12 @@ export class Frontend implements Disposable, AsyncDisposable {
       );
     }
     return reply.content;
+  }
+
+  /** Say that the kernel is gone, where something else than its messages has told. */
+  kernel_gone(why: KernelGoneWhy): void {
+    this.#watch.ended();
+    this.#loseKernel(why);
   }
 
   // ---------------------------------------------------------------- inside
@@ -345,8 +361,10 @@ export class Frontend implements Disposable, AsyncDisposable {
     const gone = new KernelGone(`the kernel ${GONE[why]}`, { why });
     this.comm_manager.lose(gone.message, gone);
     this.#requests.end(gone);
+    this.#guard(() => this.#options.on_kernel_gone?.(gone));
     if (why === "restarted") return;
     this.#setStatus("dead");
+    if (this.#options.outlives_kernel === true) return;
     this.#ended ??= gone;
     this.#transport.close();
   }

@@ -167,3 +167,22 @@ it("knows its kernel, and whether it is there", async () => {
   await frontend.close();
   expect(pageKernel.is_connected()).toBe(false);
 });
+
+describe("send_shell_message", () => {
+  it("sends any type with metadata and buffers, and its callbacks get the answer", async () => {
+    const { pageKernel, kernel } = await page();
+    const replies: unknown[] = [];
+    const callbacks = { shell: { reply: (msg: PageMessage) => replies.push(msg.content) } };
+    const bytes = new Uint8Array([1, 2, 3]).subarray(1);
+    const id = pageKernel.send_shell_message("x_request", { a: 1 }, callbacks, { m: 1 }, [bytes]);
+    const request = kernel.request("x_request");
+    expect([request.header.msg_id, request.content, request.metadata]).toEqual([
+      id,
+      { a: 1 },
+      { m: 1 },
+    ]);
+    expect(request.buffers.map((view) => [...view])).toEqual([[2, 3]]);
+    kernel.send("shell", "x_reply", { status: "ok" }, request);
+    expect(replies).toEqual([{ status: "ok" }]);
+  });
+});
