@@ -13,7 +13,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from processes import SOURCE, TOKEN, jupyter_server
 
@@ -82,10 +82,22 @@ class Host:
         """Return the address of a notebook in ``frontend``, one of ``PATHS``, with the token."""
         return f"{self.url}{PATHS[frontend]}{name}?token={TOKEN}"
 
-    def get(self, path: str):
-        """Ask the server's REST API; returns the JSON."""
-        with urlopen(f"{self.url}{path}?token={TOKEN}", timeout=10) as answer:
-            return json.load(answer)
+    def request(self, path: str, method: str = "GET"):
+        """Ask the server's REST API; returns the JSON, or None."""
+        headers = {"Authorization": f"token {TOKEN}"}
+        asked = Request(f"{self.url}{path}", method=method, headers=headers)
+        with urlopen(asked, timeout=20) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def session(self, name: str):
+        """Return the session of a notebook that is open, as the REST API tells it."""
+        [session] = [s for s in self.request("api/sessions") if s["path"] == name]
+        return session
+
+    def delete_session(self, name: str) -> None:
+        """Shut the kernel of a notebook down."""
+        self.request(f"api/sessions/{self.session(name)['id']}", "DELETE")
 
     def write_notebook(self, name: str, cells: list[str], kernel: Kernel) -> None:
         """Write a notebook of code cells that have not been run."""

@@ -54,8 +54,8 @@ class KernelSide:
 @contextmanager
 def kernel_side(host, name):
     """Join the kernel of the notebook ``name``; its page must have started it."""
-    [session] = [s for s in host.get("api/sessions") if s["path"] == name]
-    side = KernelSide(host.runtime / f"kernel-{session['kernel']['id']}.json")
+    kernel_id = host.session(name)["kernel"]["id"]
+    side = KernelSide(host.runtime / f"kernel-{kernel_id}.json")
     try:
         yield side
     finally:

@@ -6,6 +6,8 @@ own ``Jupyter``. What runs a cell is what its button runs.
 
 from __future__ import annotations
 
+from copy import copy
+
 from browser.hosts import PATHS
 
 TIMEOUT_MS = 20_000
@@ -25,6 +27,12 @@ globalThis.panelOf = (name) => {
   const widgets = globalThis.jupyterapp ? [...jupyterapp.shell.widgets("main")] : [];
   return widgets.find((widget) => widget.context && widget.context.path === name && widget.content);
 };
+// The commands act on the notebook that has the focus, which follows an activation some time later.
+globalThis.focused = (panel) => new Promise((resolve) => {
+  jupyterapp.shell.activateById(panel.id);
+  const look = () => panel.node.contains(document.activeElement) ? resolve() : requestAnimationFrame(look);
+  look();
+});
 globalThis.hosted = {
   isReady: (name) => {
     const session = globalThis.panelOf(name)?.sessionContext;
@@ -32,12 +40,18 @@ globalThis.hosted = {
   },
   run: async (name, index) => {
     const panel = panelOf(name);
-    jupyterapp.shell.activateById(panel.id);
+    await focused(panel);
     panel.content.activeCellIndex = index;
     await jupyterapp.commands.execute("notebook:run-cell");
   },
   restart: (name) => panelOf(name).sessionContext.session.kernel.restart(),
   save: (name) => panelOf(name).context.save(),
+  bringToFront: async (name) => {
+    await jupyterapp.commands.execute("docmanager:open", { path: name });
+    const panel = panelOf(name);
+    await panel.sessionContext.ready;
+    await focused(panel);
+  },
   outputs: (name, index) => {
     const node = panelOf(name).content.widgets[index].node;
     return [...node.querySelectorAll(".jp-OutputArea-child")].map((part) => part.innerText);
@@ -105,9 +119,12 @@ class NotebookPage:
         self.page.wait_for_function("n => hosted.isReady(n)", arg=self.name, timeout=timeout_ms)
 
     def _do(self, action, *arguments, timeout_ms=TIMEOUT_MS):
+        return self._do_for(self.name, action, *arguments, timeout_ms=timeout_ms)
+
+    def _do_for(self, name, action, *arguments, timeout_ms=TIMEOUT_MS):
         return self.page.evaluate(
             "([action, args, ms]) => bounded(Promise.resolve(hosted[action](...args)), ms)",
-            [action, [self.name, *arguments], timeout_ms],
+            [action, [name, *arguments], timeout_ms],
         )
 
     def run(self, index, *, timeout_ms=TIMEOUT_MS):
@@ -122,6 +139,22 @@ class NotebookPage:
         """Restart the kernel and wait until it is connected again."""
         self._do("restart")
         self.wait_ready()
+
+    def bring_to_front(self, name):
+        """Show another notebook in this window (JupyterLab), opening it first where it is not."""
+        self._do_for(name, "bringToFront")
+
+    def beside(self, name):
+        """Open another notebook in this window (JupyterLab); returns it."""
+        other = copy(self)
+        other.name = name
+        self.bring_to_front(name)
+        other.wait_ready()
+        return other
+
+    def stop_kernel(self):
+        """End the notebook's session on the server; the next load of the page starts a new one."""
+        self.host.delete_session(self.name)
 
     def save(self):
         self._do("save")
