@@ -52,7 +52,7 @@ class Feature:
         shown: texts that the cells' outputs must contain.
         hidden: texts that they must not contain.
         needs_tsushin: in the kernel.
-        stock: frontend -> why it lacks this without our extension; `nbclassic` cannot have it.
+        not_in: frontend -> why it cannot have this.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Feature:
     kernel: list = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
     needs_tsushin: bool = False
-    stock: dict[str, str] = field(default_factory=dict)
+    not_in: dict[str, str] = field(default_factory=dict)
 
 
 KERNEL_OPENS = Feature(
@@ -347,7 +347,7 @@ Jupyter.notebook.kernel.comm_manager.new_comm('views', {}, undefined, {}, undefi
         ),
     ],
     kernel=[[["020304", "0e0f", "00000040"]]],
-    stock={"nbclassic": "its serializer sends the whole array behind a view"},
+    not_in={"nbclassic": "its serializer sends the whole array behind a view"},
 )
 
 # The files that target_module names, beside the notebook.
@@ -400,7 +400,7 @@ ES_MODULE = Feature(
     "`target_module`: an ES module by its address",
     [module_cell("es-module", "es_module_target", "/files/by_url.mjs")],
     **ECHOED,
-    stock={"nbclassic": "requirejs does not load ES modules; the page stops handling messages"},
+    not_in={"nbclassic": "requirejs does not load ES modules; the page stops handling messages"},
 )
 
 AMD_URL = Feature(
@@ -438,7 +438,7 @@ def failed(msg):
         Cell("note('failing-module', 'the next cell runs')", kernel=2),
     ],
     kernel=[[True], ["the next cell runs"]],
-    stock={"nbclassic": "nothing is answered; the page stops handling messages"},
+    not_in={"nbclassic": "nothing is answered; the page stops handling messages"},
 )
 
 DISPLAYED = Feature(
@@ -500,7 +500,7 @@ TOP_LEVEL_AWAIT = Feature(
         )
     ],
     page=[[42]],
-    stock={"nbclassic": "its scripts are run by `eval`: a syntax error is shown"},
+    not_in={"nbclassic": "its scripts are run by `eval`: a syntax error is shown"},
 )
 
 SCRIPT_ERROR = Feature(

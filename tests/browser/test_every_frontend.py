@@ -19,7 +19,7 @@ CASES = [
     for frontend in PATHS
     for kernel in KERNELS.values()
     for feature in classic_notebook.FEATURES
-    if frontend not in feature.stock and (kernel.has_tsushin or not feature.needs_tsushin)
+    if frontend not in feature.not_in and (kernel.has_tsushin or not feature.needs_tsushin)
 ]
 
 
