@@ -29,7 +29,7 @@ fuzz: ## random bytes into every decoder (long)
 	@$(PYTHON) tools/prepare.py fuzz
 	@$(RUN) -m pytest -m fuzz
 
-matrix: ## the classic notebook in other versions of frontends and ipykernel (long)
+matrix: ## the classic notebook in several frontends and kernels (long)
 	@$(PYTHON) tools/prepare.py matrix
 	@$(RUN) -m pytest -m matrix tests/browser
 	@$(RUN) tools/make_support_table.py

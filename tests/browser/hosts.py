@@ -20,7 +20,7 @@ from processes import SOURCE, TOKEN, jupyter_server
 ROOT = Path(__file__).resolve().parents[2]
 # What the wheel installs below share/jupyter/labextensions.
 EXTENSION_NAME = "tsushin-lab"
-EXTENSION = ROOT / "js" / "packages" / "lab" / "dist"
+EXTENSION = ROOT / "js" / "packages" / "lab" / "dist" / "labextension"
 
 # Where each frontend shows a notebook. Beside Notebook 7, nbclassic has a prefix.
 PATHS = {"lab": "lab/tree/", "notebook": "notebooks/", "nbclassic": "nbclassic/notebooks/"}
@@ -155,7 +155,7 @@ def running_host(folder, kernels, *, python=sys.executable, extension=EXTENSION,
         "IPYTHONDIR": str(folders["ipython"]),
     }
     env.pop("PYTHONPATH", None)  # the frontend's environment need not know Tsushin
-    with jupyter_server(folders["notebooks"], python=python, env=env) as server:
+    with jupyter_server(folders["notebooks"], frontends=True, python=python, env=env) as server:
         yield Host(server.url, folders["notebooks"], folders["runtime"], server.log)
 
 
