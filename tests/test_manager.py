@@ -181,6 +181,18 @@ def test_unregistering_leaves_open_comms_alone(pair, kernel, frontend):
     assert answer.result(0)["content"]["data"] == {"n": 1}
 
 
+# ------------------------------------------------------------------ targets with a module
+
+
+def test_a_target_module_means_nothing_to_an_end_without_modules(frontend, kernel, pair):
+    modules = []
+    frontend.register_target("t", lambda comm, _msg: modules.append(comm.target_module))
+    known = Comm("t", target_module="./m.js", manager=kernel)
+    unknown = Comm("nobody", target_module="./m.js", manager=kernel)
+    pair.run()
+    assert (modules, known.closed, unknown.closed) == (["./m.js"], False, True)
+
+
 # ------------------------------------------------------------------ unknown targets
 
 

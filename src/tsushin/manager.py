@@ -55,6 +55,7 @@ from tsushin.protocol.messages import (
     COMM_TYPES,
     Channel,
     ClassicMessage,
+    CommInfo,
     JsonObject,
     Message,
     SessionId,
@@ -157,6 +158,7 @@ class CommManager:
         if not callable(target):
             raise TypeError(f"target {target_name!r}: expected a function, got {quote(target)}")
         self.targets[target_name] = target
+        self._release_soon(target_name)
         return target
 
     def unregister_target(self, target_name: str, f: Target | None = None) -> Target:
@@ -191,6 +193,7 @@ class CommManager:
         )
         with self._lock:
             self._expected.setdefault(target_name, deque()).append(expected)
+        self._release_soon(target_name)
         return expected
 
     # ------------------------------------------------------------------ comms
@@ -294,9 +297,30 @@ class CommManager:
             return
         with self._lock:
             self._router.receive(message, self._clock())
-            events = self._router.events()
-        for event in events:
-            self._handle(event)
+        self._handle_events()
+
+    def restore(self, comms: CommInfo) -> list[str]:
+        """Offer comms that the peer has open, as a ``comm_info_reply`` lists them, to the targets here.
+
+        Each one that is new to this end is opened as if the peer had just opened it, with ``data: {}`` and
+        ``metadata.tsushin.restored``. Nothing is sent. One whose target is not registered is kept where
+        ``on_unknown`` says so, else left alone. Call on the handler thread.
+
+        Returns:
+            The ids of those that were opened.
+        """
+        opened = []
+        for comm_id, about in comms.items():
+            target_name = about["target_name"]
+            with self._lock:
+                is_wanted = self._router.on_unknown == "keep" or self._knows_target(target_name)
+                if not is_wanted or comm_id in self.comms or not self._router.is_new(comm_id):
+                    continue
+            content = {"comm_id": comm_id, "target_name": target_name}
+            self.receive(self._synthetic("comm_open", content, {"restored": True}))
+            if comm_id in self.comms:
+                opened.append(comm_id)
+        return opened
 
     def lose(self, reason: str, error: TsushinError | None = None) -> None:
         """Every comm is lost: ``on_close`` runs with the reason, waits end with ``error``."""
@@ -322,6 +346,22 @@ class CommManager:
                     comm.close(metadata={"reason": reason})
 
     # ------------------------------------------------------------------ inside
+
+    def _release_soon(self, target_name: str) -> None:
+        """Deliver comms that wait for this target after the registering call has returned."""
+        if self._router.on_unknown == "keep":
+            self.runtime.soon(lambda: self._release(target_name))
+
+    def _release(self, target_name: str) -> None:
+        with self._lock:
+            self._router.release(target_name, self._clock())
+        self._handle_events()
+
+    def _handle_events(self) -> None:
+        with self._lock:
+            events = self._router.events()
+        for event in events:
+            self._handle(event)
 
     def _knows_target(self, target_name: str) -> bool:
         return target_name in self.targets or self._waits_for(target_name)
@@ -405,7 +445,7 @@ class CommManager:
             self.runtime.spawn(result, done)
 
     def _leave_or_refuse(self, event: Opened, comm: Comm) -> None:
-        if self._router.on_unknown == "ignore":  # DESIGN 5: an attached frontend never closes it
+        if self._router.on_unknown != "close":  # DESIGN 5: an attached frontend never closes it
             self.unknown += 1
             self.unregister_comm(comm)
         else:
@@ -443,17 +483,19 @@ class CommManager:
 
     def _loss_message(self, event: Lost) -> Message:
         """Build what ``on_close`` gets for a loss, in the shape of a ``comm_close``."""
+        return self._synthetic("comm_close", {"comm_id": event.comm_id}, {"lost": event.reason})
+
+    def _synthetic(self, msg_type: str, about: JsonObject, tsushin: JsonObject) -> Message:
+        """Build a message that no peer has sent; ``tsushin`` in its metadata says why."""
         header = new_header(
-            "comm_close",
+            msg_type,
             msg_id="",
             session=self.session,
             now=self._clock(),
             username=self._username,
         )
-        metadata = {"tsushin": {"lost": event.reason}}
-        return Message(
-            self._router.channel, header, {}, metadata, {"comm_id": event.comm_id, "data": {}}
-        )
+        content = {**about, "data": {}}
+        return Message(self._router.channel, header, {}, {"tsushin": tsushin}, content)
 
     def _end(self, comm: Comm) -> None:
         comm._delivery.end(CommClosed(f"{comm} was closed", closed_by="here"))

@@ -111,6 +111,17 @@ KERNEL_CLOSES = """async () => {
   return { closes, closed_by: comm.closed_by };
 }"""
 
+OPEN_BY_MODULE = """
+import asyncio
+from urllib.parse import quote
+from tsushin import Comm
+source = "define([], function () { return function (comm) { comm.send({by: 'module'}); }; });"
+answered = asyncio.get_running_loop().create_future()
+e = Comm("nobody", target_module="data:text/javascript," + quote(source))
+e.on_msg(lambda m: answered.set_result(m["content"]["data"]))
+await asyncio.wait_for(answered, 15)
+"""
+
 
 @pytest.fixture(scope="module")
 def client():
@@ -231,3 +242,8 @@ def test_the_page_of_the_demo_shows_closes_of_either_side(playground):
     wait_for_text(playground, "#javascript-output", "the page closes")
     wait_for_text(playground, "#python-output", "the page closed with")
     assert "nothing more to say" in playground.inner_text("#javascript-output")
+
+
+def test_the_page_of_the_demo_finds_targets_by_their_module(playground):
+    run = "async (code) => (await tsushin.frontend.execute(code)).result"
+    assert playground.evaluate(run, OPEN_BY_MODULE) == "{'by': 'module'}"

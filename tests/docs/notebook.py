@@ -42,7 +42,10 @@ _EMPTY = "<!doctype html><title>docs</title>"
 _JOIN = """async ({token}) => {
     const tsushin = await import("./tsushin.js");
     const fe = await tsushin.connect(new URL(".", location.href).href, {token});
-    const scope = {Jupyter: tsushin.make_jupyter(fe), console};
+    const load_requirejs = async () => (await fetch("./require.js")).text();
+    const amd = tsushin.make_amd({load_requirejs, on_error: (error) => console.error(error)});
+    const load_target = tsushin.page_target_loader({amd});
+    const scope = {...amd, Jupyter: tsushin.make_jupyter(fe, {load_target}), console};
     window.run = (code) => tsushin.run_script(code, scope);
 }"""
 _RUN = "async (code) => { await window.run(code); }"

@@ -1,6 +1,7 @@
 // Bundle the package: ESM for Node and bundlers in dist/, one file for pages that load it directly.
-import { build } from "esbuild";
-import { readdirSync, rmSync } from "node:fs";
+import { build, transform } from "esbuild";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -17,7 +18,11 @@ const chunks = readdirSync(here("dist/")).filter((name) => name.startsWith("chun
 for (const name of chunks) rmSync(here(`dist/${name}`));
 await build({
   ...common,
-  entryPoints: { index: here("src/index.ts"), wire: here("src/wire/index.ts") },
+  entryPoints: {
+    index: here("src/index.ts"),
+    lab: here("src/lab.ts"),
+    wire: here("src/wire/index.ts"),
+  },
   outdir: here("dist"),
   splitting: true,
   sourcemap: true,
@@ -29,3 +34,10 @@ await build({
   outfile: here("../../../src/tsushin/server/static/tsushin.js"),
   minify: true,
 });
+
+// Pages load it beside tsushin.js when a script needs it. Its licence goes with every copy; the npm package
+// has only a line of it.
+const licence = readFileSync(here("requirejs.licence.txt"), "utf8");
+const requirejs = createRequire(import.meta.url).resolve("requirejs/require.js");
+const { code } = await transform(readFileSync(requirejs, "utf8"), { minify: true });
+writeFileSync(here("../../../src/tsushin/server/static/require.js"), `/*!\n${licence}*/\n${code}`);

@@ -6,19 +6,8 @@ Spec: Jupyter messaging, "Comm info". Deviations met: IRkernel nests the reply o
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 from tsushin.errors import RemoteProtocolError, quote
-from tsushin.protocol.messages import JsonObject
-
-
-class CommTarget(TypedDict):
-    """What a kernel tells of one comm."""
-
-    target_name: str
-
-
-CommInfo = dict[str, CommTarget]
+from tsushin.protocol.messages import CommInfo, JsonObject
 
 
 def open_comms(content: JsonObject) -> CommInfo:

@@ -31,7 +31,7 @@ from tsushin.errors import (
     Unsupported,
 )
 from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
-from tsushin.frontend.comm_info import CommInfo, open_comms
+from tsushin.frontend.comm_info import open_comms
 from tsushin.frontend.execution import Execution, OnOutput, Result
 from tsushin.frontend.kernel import Kernel
 from tsushin.frontend.requests import Reply, Requests, Watcher
@@ -40,7 +40,7 @@ from tsushin.frontend.watch import StatusWatch
 from tsushin.loop_runtime import LoopRuntime
 from tsushin.manager import CommManager
 from tsushin.protocol.limits import Limits
-from tsushin.protocol.messages import Channel, JsonObject, Message, new_header
+from tsushin.protocol.messages import Channel, CommInfo, JsonObject, Message, new_header
 from tsushin.protocol.routing import OnUnknown
 from tsushin.transports.base import Transport
 
@@ -157,6 +157,21 @@ class Frontend:
         """List the comms open in the kernel: comm id -> ``{"target_name": …}``. Errors as ``execute``."""
         content = {} if target_name is None else {"target_name": target_name}
         return open_comms(await self._reply("shell", "comm_info_request", content, timeout))
+
+    async def restore(
+        self,
+        *,
+        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109 (the public word)
+    ) -> list[str]:
+        """Take up comms that the kernel has open and this frontend does not know.
+
+        Such are those opened before it came. Each is offered to its target with ``data: {}`` and
+        ``metadata.tsushin.restored``; see ``CommManager.restore``. Errors as ``execute``.
+
+        Returns:
+            The ids of those whose target is registered here.
+        """
+        return self.comm_manager.restore(await self.comms(timeout=timeout))
 
     async def kernel_info(
         self,

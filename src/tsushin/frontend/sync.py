@@ -17,13 +17,12 @@ from typing import Any, Final, Self, TypeVar
 from tsushin.comm import Comm
 from tsushin.errors import LocalProtocolError
 from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
-from tsushin.frontend.comm_info import CommInfo
 from tsushin.frontend.connect import CONNECT_TIMEOUT_S, connect
 from tsushin.frontend.execution import OnOutput, Result
 from tsushin.frontend.frontend import EXECUTE_TIMEOUT_S, RESTART_TIMEOUT_S, Frontend
 from tsushin.manager import CommManager
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
-from tsushin.protocol.messages import JsonObject
+from tsushin.protocol.messages import CommInfo, JsonObject
 from tsushin.protocol.routing import OnUnknown
 from tsushin.transports.websocket import Subprotocol
 
@@ -117,6 +116,10 @@ class SyncFrontend:
     ) -> CommInfo:
         """See ``Frontend.comms``."""
         return self._thread.run("comms", self.frontend.comms(target_name, timeout=timeout))
+
+    def restore(self, *, timeout: float = DEFAULT_TIMEOUT_S) -> list[str]:
+        """See ``Frontend.restore``; targets run on the background thread."""
+        return self._thread.run("restore", self.frontend.restore(timeout=timeout))
 
     def kernel_info(self, *, timeout: float = DEFAULT_TIMEOUT_S) -> JsonObject:
         """See ``Frontend.kernel_info``."""

@@ -44,6 +44,16 @@ class Header(TypedDict):
     subshell_id: NotRequired[str | None]
 
 
+class CommTarget(TypedDict):
+    """What a ``comm_info_reply`` tells of one comm."""
+
+    target_name: str
+
+
+# Open comms as a comm_info_reply lists them: comm id -> its target.
+CommInfo = dict[str, CommTarget]
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One Jupyter message on one channel.

@@ -61,8 +61,9 @@ from tsushin.protocol.messages import (
 )
 from tsushin.protocol.states import Input, State, advance
 from tsushin.protocol.states import Late as LateOutcome
+from tsushin.protocol.waiting import WaitingRoom
 
-OnUnknown = Literal["close", "ignore"]
+OnUnknown = Literal["close", "ignore", "keep"]
 
 
 @dataclass(slots=True)
@@ -113,7 +114,8 @@ class Router:
         channel: what this end sends comm messages on: "iopub" for a kernel, "shell" for a frontend.
         session: the header's ``session`` of everything sent.
         on_unknown: "close" answers an open for an unknown target with ``comm_close``; "ignore" leaves
-            it to others, as a frontend does that attached to a kernel it did not start.
+            it to others, as a frontend does that attached to a kernel it did not start; "keep" does too,
+            and keeps the comm with its messages (bounded) until the target is registered: ``release``.
         knows_target: says whether a target name is registered here, now.
         new_msg_id: makes message ids that are never used twice.
         username: the header's ``username``.
@@ -139,6 +141,7 @@ class Router:
         self._username = username
         self._live: dict[CommId, CommRecord] = {}
         self._closed: dict[CommId, None] = {}  # a set in the order they closed; no data is kept
+        self._waiting = WaitingRoom(limits)  # used with "keep" only
         self._events: deque[Event] = deque()
         self._outgoing: list[Message] = []
 
@@ -151,6 +154,16 @@ class Router:
     def open_comms(self) -> dict[str, str]:
         """Return comm id -> target name of every open comm."""
         return {record.comm_id: record.target_name for record in self._live.values()}
+
+    def is_new(self, comm_id: str) -> bool:
+        """Say whether an id was never heard of here: neither open, nor waiting, nor closed."""
+        known = CommId(comm_id)
+        return self._state(known) is State.UNOPENED and known not in self._waiting
+
+    @property
+    def dropped(self) -> int:
+        """Messages that were dropped because nobody registered their target (count)."""
+        return self._waiting.dropped
 
     def next_event(self) -> Event | None:
         """Take the oldest event, or None. Call until None after each ``receive`` and ``lose``."""
@@ -187,9 +200,14 @@ class Router:
         except RemoteProtocolError as error:
             self._events.append(ProtocolFault(error, message))
 
+    def release(self, target_name: str, now: float) -> None:
+        """Receive what waits for a target that is registered now. Call ``next_event`` next."""
+        for message in self._waiting.take(target_name):
+            self.receive(message, now)
+
     def _receive_open(self, message: Message, content: JsonObject, now: float) -> None:
         comm_id, target_name = CommId(content["comm_id"]), content["target_name"]
-        if comm_id in self._live:
+        if comm_id in self._live or comm_id in self._waiting:
             raise RemoteProtocolError(
                 f"comm_open {quote(comm_id)}: expected a new id, this comm is open"
             )
@@ -213,6 +231,9 @@ class Router:
     def _receive_unknown_target(
         self, message: Message, comm_id: CommId, target_name: str, now: float
     ) -> None:
+        if self.on_unknown == "keep":
+            self._waiting.open(comm_id, target_name, message)
+            return
         if self.on_unknown == "ignore":
             self._events.append(Unknown(comm_id, message))
             return
@@ -223,6 +244,9 @@ class Router:
 
     def _receive_for_comm(self, message: Message, content: JsonObject, given: Input) -> None:
         comm_id = CommId(content["comm_id"])
+        if comm_id in self._waiting:
+            self._receive_for_waiting(comm_id, message, given)
+            return
         record = self._live.get(comm_id)
         match advance(self._state(comm_id), given):
             case State.CLOSED if record is not None:
@@ -236,6 +260,13 @@ class Router:
                 if given is Input.RECV_CLOSE:
                     self.remember_closed(comm_id)  # STYLE 3: an adoption may be under way
                 self._events.append(Unknown(comm_id, message))
+
+    def _receive_for_waiting(self, comm_id: CommId, message: Message, given: Input) -> None:
+        if given is Input.RECV_MSG:
+            self._waiting.put(comm_id, message)
+        else:
+            self._waiting.forget(comm_id)  # nobody here has seen it
+            self.remember_closed(comm_id)
 
     def _state(self, comm_id: CommId) -> State:
         record = self._live.get(comm_id)
@@ -320,6 +351,7 @@ class Router:
             self._finish(record, "lost", None)
             self._events.append(Lost(record.comm_id, reason))
         self._closed.clear()
+        self._waiting.clear()
 
     # ------------------------------------------------------------------ inside
 
@@ -335,6 +367,7 @@ class Router:
         self._limits.check("max_open_comms", len(self._live) + 1)
         record.state = state
         self._live[record.comm_id] = record
+        self._waiting.forget(record.comm_id)  # taken over by ``adopt``
 
     def _finish(self, record: CommRecord, closed_by: ClosedBy, data: JsonObject | None) -> None:
         record.state, record.closed_by, record.close_data = State.CLOSED, closed_by, data
@@ -344,7 +377,7 @@ class Router:
     def _refusal(
         self, comm_id: CommId, message: Message, error: CloseReason, now: float
     ) -> Message | None:
-        if self.on_unknown == "ignore":
+        if self.on_unknown != "close":
             return None
         self.remember_closed(comm_id)
         return self._close_message(comm_id, message, error, now)

@@ -2,12 +2,17 @@
 export { Comm } from "./comm.js";
 export type { Buffers, CloseHandler, CommOptions, Data, MsgHandler, SendOptions } from "./comm.js";
 export { CommManager } from "./manager.js";
-export type { CommManagerOptions, Target } from "./manager.js";
+export type { CommManagerOptions, LoadTarget, Target } from "./manager.js";
 export { connect } from "./frontend/connect.js";
 export type { Frontend } from "./frontend/frontend.js";
 export type * from "./frontend/types.js";
+export { make_amd } from "./classic/amd.js";
+export type { Amd, AmdOptions } from "./classic/amd.js";
 export { make_jupyter } from "./classic/jupyter.js";
+export type { JupyterOptions } from "./classic/jupyter.js";
 export { run_script } from "./classic/script.js";
+export { page_target_loader } from "./classic/target_module.js";
+export type { TargetLoaderOptions } from "./classic/target_module.js";
 export type * from "./classic/types.js";
 export {
   CommClosed,

@@ -26,7 +26,14 @@ import { commContent, commInfoContent } from "./protocol/contents.js";
 import type { Closed, Event, Lost, Opened, Received, Unknown } from "./protocol/events.js";
 import type { Limits } from "./protocol/limits.js";
 import { DEFAULT_LIMITS } from "./protocol/limits.js";
-import type { Channel, JsonObject, Message, OpenMessage } from "./protocol/messages.js";
+import type {
+  Channel,
+  CommInfo,
+  CommType,
+  JsonObject,
+  Message,
+  OpenMessage,
+} from "./protocol/messages.js";
 import { msgType, newHeader, newMessage, toClassic } from "./protocol/messages.js";
 import type { CloseReason, OnUnknown, Outgoing } from "./protocol/routing.js";
 import { Router } from "./protocol/routing.js";
@@ -35,6 +42,11 @@ import { describe, isPromise } from "./runtime.js";
 
 /** Called for each comm the peer opens; a promise it returns is awaited. */
 export type Target = (comm: Comm, msg: OpenMessage) => unknown;
+
+/** Finds a target by its module: `target_module` and `target_name` of a `comm_open`. */
+export type LoadTarget = (target_module: string, target_name: string) => Promise<Target>;
+
+const LOAD_TIMEOUT = 30; // seconds; a module that is not there by then is not coming
 
 /** What a host gives. */
 export interface CommManagerOptions {
@@ -47,6 +59,8 @@ export interface CommManagerOptions {
   readonly on_unknown: OnUnknown;
   /** This end's session id; made automatically unless given. */
   readonly session?: string;
+  /** Finds targets by their module; without it `target_module` means nothing here. */
+  readonly load_target?: LoadTarget | undefined;
   readonly limits?: Limits;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
@@ -65,6 +79,11 @@ export class CommManager implements CommOwner {
   readonly comms = new Map<string, Comm>();
   /** Target functions by name. */
   readonly targets = new Map<string, Target>();
+  /**
+   * Finds the target of a `comm_open` that names a module, before registered names are looked at; null
+   * where this end has no modules. Meanwhile the comm is open, and keeps its messages.
+   */
+  load_target: LoadTarget | null;
   /** Messages that arrived after a close (count). */
   late = 0;
   /** Messages for comms this end has no part in (count). */
@@ -81,6 +100,7 @@ export class CommManager implements CommOwner {
     this.session = options.session ?? newId();
     this.runtime = options.runtime;
     this.limits = options.limits ?? DEFAULT_LIMITS;
+    this.load_target = options.load_target ?? null;
     this.#send = options.send;
     this.#clock = options.clock ?? (() => Date.now());
     this.#username = options.username ?? "";
@@ -89,7 +109,7 @@ export class CommManager implements CommOwner {
       channel: options.channel,
       session: this.session,
       on_unknown: options.on_unknown,
-      knowsTarget: (name) => this.targets.has(name) || this.#waitsFor(name),
+      knowsTarget: (name, module) => this.#knowsTarget(name) || this.#loads(module),
       newMsgId: () => this.next_msg_id(),
       limits: this.limits,
       username: this.#username,
@@ -110,6 +130,7 @@ export class CommManager implements CommOwner {
       throw new TypeError(`target ${quote(target_name)}: expected a function, got ${quote(f)}`);
     }
     this.targets.set(target_name, f);
+    this.#releaseSoon(target_name);
     return f;
   }
 
@@ -141,6 +162,7 @@ export class CommManager implements CommOwner {
     const expected = new Expected<Comm>(about, { ...options, timeout });
     const queue = this.#expected.get(target_name) ?? [];
     this.#expected.set(target_name, [...queue, expected]);
+    this.#releaseSoon(target_name);
     return expected.promise;
   }
 
@@ -237,7 +259,24 @@ export class CommManager implements CommOwner {
    */
   receive(message: Message): void {
     this.#router.receive(message, this.#clock());
-    for (const event of this.#router.events()) this.#handle(event);
+    this.#handleEvents();
+  }
+
+  /**
+   * Offer comms that the peer has open, as it lists them in a `comm_info_reply`, to the targets here: each
+   * one that is new to this end is opened as if the peer had just opened it, with `data: {}` and
+   * `metadata.tsushin.restored`. Nothing is sent. One whose target is not registered is kept where
+   * `on_unknown` says so, else left alone. Returns the ids of those that were opened.
+   */
+  restore(comms: CommInfo): string[] {
+    const opened: string[] = [];
+    for (const [comm_id, { target_name }] of Object.entries(comms)) {
+      const isWanted = this.#onUnknown === "keep" || this.#knowsTarget(target_name);
+      if (!isWanted || !this.#router.isNew(comm_id)) continue;
+      this.receive(this.#synthetic("comm_open", { comm_id, target_name }, { restored: true }));
+      if (this.comms.has(comm_id)) opened.push(comm_id);
+    }
+    return opened;
   }
 
   /** Every comm is lost: `on_close` runs with the reason, waits end with `error`. */
@@ -252,6 +291,27 @@ export class CommManager implements CommOwner {
   }
 
   // ---------------------------------------------------------------- inside
+
+  /** Comms may wait for this target: they are delivered after the registering call has returned. */
+  #releaseSoon(target_name: string): void {
+    if (this.#onUnknown !== "keep") return;
+    this.runtime.soon(() => {
+      this.#router.release(target_name, this.#clock());
+      this.#handleEvents();
+    });
+  }
+
+  #handleEvents(): void {
+    for (const event of this.#router.events()) this.#handle(event);
+  }
+
+  #knowsTarget(target_name: string): boolean {
+    return this.targets.has(target_name) || this.#waitsFor(target_name);
+  }
+
+  #loads(target_module: string | null): boolean {
+    return target_module !== null && this.load_target !== null;
+  }
 
   #waitsFor(target_name: string): boolean {
     const waiting = (this.#expected.get(target_name) ?? []).filter((one) => one.isWaiting);
@@ -312,7 +372,9 @@ export class CommManager implements CommOwner {
     const comm = new Comm(target_name, null, null, null, comm_id, false, target_module, options);
     comm.open_msg = toClassic(message) as unknown as OpenMessage; // commContent checked it
     this.comms.set(comm_id, comm);
-    if (!this.#settleExpected(comm)) this.#runTarget(event, comm, comm.open_msg, message);
+    if (this.#settleExpected(comm)) return;
+    if (this.#loads(target_module)) this.#loadTarget(event, comm, comm.open_msg, message);
+    else this.#runTarget(event, comm, comm.open_msg, message, this.targets.get(target_name));
   }
 
   #settleExpected(comm: Comm): boolean {
@@ -324,8 +386,39 @@ export class CommManager implements CommOwner {
     }
   }
 
-  #runTarget(event: Opened, comm: Comm, msg: OpenMessage, message: Message): void {
-    const target = this.targets.get(event.target_name);
+  /** The comm is open meanwhile, and what arrives for it is kept: see `Delivery`. */
+  #loadTarget(event: Opened, comm: Comm, msg: OpenMessage, message: Message): void {
+    const about = `module ${quote(event.target_module)} for ${String(comm)}`;
+    const loading = new Expected<Target>(about, { timeout: LOAD_TIMEOUT });
+    this.#load(event).then(
+      (target) => loading.settle(target),
+      (error: unknown) => loading.fail(error),
+    );
+    loading.promise.then(
+      (target) => {
+        if (!comm.closed) this.#runTarget(event, comm, msg, message, target);
+      },
+      (error: unknown) => {
+        if (comm.closed) return; // nobody waits for it any more
+        this.#refuse(event, { ...handlerThrew(error), code: UnknownTarget.code });
+        this.runtime.report(error, about, message);
+      },
+    );
+  }
+
+  async #load({ target_module, target_name }: Opened): Promise<Target> {
+    const target = await this.load_target?.(target_module ?? "", target_name);
+    if (typeof target === "function") return target;
+    throw new TypeError(`load_target: expected a function, got ${quote(target)}`);
+  }
+
+  #runTarget(
+    event: Opened,
+    comm: Comm,
+    msg: OpenMessage,
+    message: Message,
+    target: Target | undefined,
+  ): void {
     if (target === undefined) {
       this.#leaveOrRefuse(event, comm); // unregistered, or no longer waited for, just now
       return;
@@ -343,7 +436,7 @@ export class CommManager implements CommOwner {
   }
 
   #leaveOrRefuse(event: Opened, comm: Comm): void {
-    if (this.#onUnknown === "ignore") {
+    if (this.#onUnknown !== "close") {
       // DESIGN 5: an attached frontend never closes it.
       this.unknown += 1;
       this.unregister_comm(comm);
@@ -383,16 +476,16 @@ export class CommManager implements CommOwner {
     if (comm === undefined) return;
     const text = `${String(comm)} was lost: ${event.reason}`;
     const lost = error ?? new CommClosed(text, { closed_by: "lost" });
-    comm._delivery.close(this.#lossMessage(event), lost);
+    const { comm_id, reason } = event;
+    comm._delivery.close(this.#synthetic("comm_close", { comm_id }, { lost: reason }), lost);
   }
 
-  /** Build what `on_close` gets for a loss, in the shape of a `comm_close`. */
-  #lossMessage({ comm_id, reason }: Lost): Message {
+  /** Build a message that no peer has sent; `tsushin` in its metadata says why. */
+  #synthetic(msg_type: CommType, about: JsonObject, tsushin: JsonObject): Message {
     const { session } = this;
     const facts = { msg_id: "", session, now_ms: this.#clock(), username: this.#username };
-    const metadata = { tsushin: { lost: reason } };
-    const content = { comm_id, data: {} };
-    return newMessage(this.#router.channel, newHeader("comm_close", facts), { metadata, content });
+    const rest = { metadata: { tsushin }, content: { ...about, data: {} } };
+    return newMessage(this.#router.channel, newHeader(msg_type, facts), rest);
   }
 
   #end(comm: Comm): void {

@@ -80,7 +80,7 @@ describe.each(inTypeScript.filter((entry) => entry.parameters !== undefined))("$
   });
 
   it("has their defaults", () => {
-    const literal = (value: unknown) => (typeof value === "string" ? `"${value}"` : String(value));
+    const literal = (value: unknown) => JSON.stringify(value);
     wanted.forEach((parameter, i) => {
       const given = actual[i]?.default ?? null;
       const name = TIMEOUTS.get(parameter.default);

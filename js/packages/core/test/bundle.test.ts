@@ -19,6 +19,13 @@ it("has no dependency: every module of the bundle is our own", async () => {
   expect(inputs.filter((path) => path.includes("node_modules"))).toEqual([]);
 });
 
+it("leaves the import of target modules to the page, and tells other bundlers to", async () => {
+  const { text } = await bundle("index.ts");
+  expect(text).toMatch(
+    /import\(\s*\/\* webpackIgnore: true \*\/\s*\/\* @vite-ignore \*\/\s*\w+\s*\)/,
+  );
+});
+
 it("leaves ZMQ and its signatures out of what a page loads", async () => {
   expect((await bundle("index.ts")).text).not.toMatch(/IDS\|MSG|hmac-sha/);
   expect((await bundle("wire/index.ts")).text).toMatch(/IDS\|MSG/);

@@ -1,8 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { RemoteProtocolError, TransportLost, UnknownTarget } from "../src/errors.js";
 import { Comm } from "../src/comm.js";
 import { DEFAULT_LIMITS } from "../src/protocol/limits.js";
 import { newHeader, newMessage } from "../src/protocol/messages.js";
+import type { LoadTarget, Target } from "../src/manager.js";
+import type { PairOptions } from "./pair.js";
 import { commPair, openPair, settled } from "./pair.js";
 
 const closeOf = (comm: Comm) =>
@@ -144,4 +146,166 @@ it("drops the oldest unread messages above the limit, and counts them", async ()
   for (const n of [1, 2, 3]) there.send({ n });
   expect(here._delivery.dropped).toBe(1);
   expect((await here.expect_msg()).content.data).toEqual({ n: 2 });
+});
+
+describe("a target given by its module", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** A pair whose frontend loads modules when the test says so. */
+  function loading(options: PairOptions = {}) {
+    let loaded!: (target: Target) => void;
+    let failed!: (error: unknown) => void;
+    const asked: string[][] = [];
+    const load_target = (target_module: string, target_name: string) => {
+      asked.push([target_module, target_name]);
+      return new Promise<Target>((resolve, reject) => ([loaded, failed] = [resolve, reject]));
+    };
+    const pair = commPair({ load_target, ...options });
+    const opens = (target_name = "t", module: string | null = "./m.js") =>
+      new Comm(target_name, { x: 1 }, null, null, null, true, module, {
+        manager: pair.kernel.manager,
+      });
+    const finish = (target: Target) => loaded(target);
+    return { ...pair, asked, opens, finish, fail: (error: unknown) => failed(error) };
+  }
+
+  it("runs when it is loaded, and then gets what came meanwhile", async () => {
+    const { opens, finish, asked, frontend } = loading({ on_unknown: "ignore" });
+    const comm = opens();
+    comm.send({ n: 1 });
+    comm.send({ n: 2 });
+    expect([asked, frontend.manager.comms.size]).toEqual([[["./m.js", "t"]], 1]);
+    const seen: unknown[] = [];
+    finish((there, msg) => {
+      seen.push(msg.content.data, there.target_module);
+      there.on_msg(({ content }) => seen.push(content.data));
+    });
+    await settled();
+    comm.send({ n: 3 });
+    expect(seen).toEqual([{ x: 1 }, "./m.js", { n: 1 }, { n: 2 }, { n: 3 }]);
+    expect([comm.closed, frontend.errors]).toEqual([false, []]);
+  });
+
+  it("goes before a registered one, which serves opens without a module", async () => {
+    const { opens, finish, frontend } = loading();
+    const seen: string[] = [];
+    frontend.manager.register_target("t", () => seen.push("registered"));
+    opens("t");
+    finish(() => seen.push("module"));
+    await settled();
+    opens("t", null);
+    expect(seen).toEqual(["module", "registered"]);
+  });
+
+  it("means nothing to an end without modules", () => {
+    const { kernel, frontend } = commPair();
+    const seen: (string | null)[] = [];
+    frontend.manager.register_target("t", (comm) => seen.push(comm.target_module));
+    const { manager } = kernel;
+    new Comm("t", null, null, null, null, true, "m", { manager });
+    const unknown = new Comm("nobody", null, null, null, null, true, "m", { manager });
+    expect([seen, unknown.closed]).toEqual([["m"], true]);
+  });
+
+  it("yields to a wait for the open", async () => {
+    const { opens, frontend, asked } = loading();
+    const opened = frontend.manager.expect_open("t");
+    opens("t");
+    expect((await opened).target_name).toBe("t");
+    expect(asked).toEqual([]);
+  });
+
+  it("does not hold up other comms while it loads", async () => {
+    const { opens, finish, frontend } = loading();
+    const seen: unknown[] = [];
+    frontend.manager.register_target("other", (there) =>
+      there.on_msg(({ content }) => seen.push(content.data)),
+    );
+    opens("t");
+    opens("other", null).send({ n: 1 });
+    await settled();
+    expect(seen).toEqual([{ n: 1 }]);
+    finish(() => seen.push("t"));
+    await settled();
+    expect(seen).toEqual([{ n: 1 }, "t"]);
+  });
+
+  it("that cannot be loaded closes the comm with the reason, and is reported", async () => {
+    const { opens, fail, frontend } = loading({ on_unknown: "ignore" });
+    const closed = closeOf(opens());
+    fail(new RangeError("no such module"));
+    const error = { code: "unknown_target", name: "RangeError", message: "no such module" };
+    expect(await closed).toEqual({ metadata: { tsushin: { error } }, data: {} });
+    expect(String(frontend.errors[0])).toContain('module "./m.js" for comm');
+    expect(frontend.manager.comms.size).toBe(0);
+  });
+
+  it.each([
+    [
+      "throws at once",
+      () => {
+        throw new Error("at once");
+      },
+      "at once",
+    ],
+    ["gives no function", () => Promise.resolve(7), "load_target: expected a function, got 7"],
+  ])("by something that %s closes the comm too", async (_what, load_target, message) => {
+    const { opens } = loading({ load_target: load_target as unknown as LoadTarget });
+    const { metadata } = await closeOf(opens());
+    expect(metadata).toMatchObject({ tsushin: { error: { code: "unknown_target", message } } });
+  });
+
+  it("that throws closes the comm as any target does", async () => {
+    const { opens, finish } = loading();
+    const closed = closeOf(opens());
+    finish(() => {
+      throw new RangeError("no");
+    });
+    const error = { code: "remote_error", name: "RangeError", message: "no" };
+    expect((await closed).metadata).toEqual({ tsushin: { error } });
+  });
+
+  it("that never comes is given up after 30 s", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { opens, finish, frontend } = loading();
+    const comm = opens();
+    const closed = closeOf(comm);
+    await vi.advanceTimersByTimeAsync(29_999);
+    expect(comm.closed).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect((await closed).metadata).toMatchObject({
+      tsushin: { error: { code: "unknown_target", name: "TimeoutError" } },
+    });
+    finish(() => frontend.errors.push("ran"));
+    await settled();
+    expect(frontend.errors).toHaveLength(1);
+  });
+
+  it.each([
+    ["by the kernel", ({ opened }: { opened: Comm }) => opened.close()],
+    [
+      "here",
+      ({ pair }: { pair: Loading }) => [...pair.frontend.manager.comms.values()][0]?.close(),
+    ],
+    ["by the end of the link", ({ pair }: { pair: Loading }) => pair.frontend.transport.cut()],
+  ])("does not run for a comm that was closed meanwhile %s", async (_by, close) => {
+    const pair = loading();
+    const ran: unknown[] = [];
+    close({ pair, opened: pair.opens() });
+    pair.finish(() => ran.push("ran"));
+    await settled();
+    expect([ran, pair.frontend.errors]).toEqual([[], []]);
+  });
+
+  type Loading = ReturnType<typeof loading>;
+
+  it("that fails for a comm that was closed meanwhile is nobody's concern", async () => {
+    const { opens, fail, frontend, kernel } = loading();
+    opens().close();
+    fail(new Error("late"));
+    await settled();
+    expect([frontend.errors, kernel.errors]).toEqual([[], []]);
+  });
 });

@@ -1,5 +1,6 @@
 /** Two real managers, kernel and frontend, on an in-memory link whose delivery the test steps. */
 import { CommManager } from "../src/manager.js";
+import type { LoadTarget } from "../src/manager.js";
 import type { Limits } from "../src/protocol/limits.js";
 import type { OnUnknown } from "../src/protocol/routing.js";
 import { PageRuntime } from "../src/runtime.js";
@@ -16,6 +17,8 @@ export interface PairOptions {
   limits?: Limits;
   /** What the frontend does with opens it does not know. */
   on_unknown?: OnUnknown;
+  /** How the frontend finds targets by their module. */
+  load_target?: LoadTarget;
 }
 
 export function commPair(options: PairOptions = {}): { kernel: End; frontend: End } {
@@ -28,7 +31,7 @@ function makeEnd(
   transport: MemoryTransport,
   channel: "iopub" | "shell",
   on_unknown: OnUnknown,
-  { limits }: PairOptions,
+  { limits, load_target }: PairOptions,
 ): End {
   const errors: unknown[] = [];
   const manager = new CommManager({
@@ -36,6 +39,7 @@ function makeEnd(
     runtime: new PageRuntime((error) => errors.push(error)),
     channel,
     on_unknown,
+    load_target: channel === "shell" ? load_target : undefined,
     ...(limits === undefined ? {} : { limits }),
   });
   transport.start({

@@ -2,7 +2,7 @@
 import { Comm } from "../comm.js";
 import type { Frontend } from "../frontend/frontend.js";
 import type { PageMemory } from "./page_memory.js";
-import type { CommManager } from "../manager.js";
+import type { CommManager, Target } from "../manager.js";
 import type { Encoded } from "../protocol/buffers.js";
 import { encodeData } from "../protocol/buffers.js";
 import type { JsonObject } from "../protocol/messages.js";
@@ -14,6 +14,7 @@ import type {
   ClassicComm,
   ClassicCommManager,
   ClassicTarget,
+  LoadClassicTarget,
   PageCallback,
 } from "./types.js";
 
@@ -105,10 +106,18 @@ export class PageCommManager implements ClassicCommManager {
   readonly #comms = new WeakMap<ClassicComm, Comm>();
   readonly #targets = new Map<string, ClassicTarget>();
 
-  constructor(frontend: Frontend, callbacks: CallbackRegistry, memory: PageMemory | null) {
+  /** With `load_target`, the frontend's targets are found by their module from now on. */
+  constructor(
+    frontend: Frontend,
+    callbacks: CallbackRegistry,
+    { memory, load_target }: { memory?: PageMemory; load_target?: LoadClassicTarget } = {},
+  ) {
     this.#manager = frontend.comm_manager;
     this.#callbacks = callbacks;
-    this.#memory = memory;
+    this.#memory = memory ?? null;
+    if (load_target === undefined) return;
+    this.#manager.load_target = async (target_module, target_name) =>
+      this.#wrapped(await load_target(target_module, target_name));
   }
 
   get comms(): Record<string, Promise<ClassicComm>> {
@@ -123,9 +132,7 @@ export class PageCommManager implements ClassicCommManager {
   }
 
   register_target(target_name: string, f: ClassicTarget): void {
-    this.#manager.register_target(target_name, (comm, msg) =>
-      f(this.#pageComm(comm), pageMessage(msg)),
-    );
+    this.#manager.register_target(target_name, this.#wrapped(f));
     this.#targets.set(target_name, f);
   }
 
@@ -166,6 +173,11 @@ export class PageCommManager implements ClassicCommManager {
   unregister_comm(comm: ClassicComm): void {
     const own = this.#own(comm);
     if (this.#manager.get_comm(own.comm_id) === own) this.#manager.unregister_comm(own);
+  }
+
+  /** The target as the frontend's own manager calls it. */
+  #wrapped(f: ClassicTarget): Target {
+    return (comm, msg) => f(this.#pageComm(comm), pageMessage(msg));
   }
 
   #pageComm(comm: Comm): ClassicComm {

@@ -7,7 +7,7 @@ import type { BufferLike } from "../protocol/views.js";
 import { CallbackRegistry } from "./callbacks.js";
 import { PageCommManager } from "./comms.js";
 import { lenientData } from "./pages.js";
-import type { Callbacks, ClassicKernel, Jupyter } from "./types.js";
+import type { Callbacks, ClassicKernel, Jupyter, LoadClassicTarget } from "./types.js";
 
 /** What a host knows better than the frontend. */
 export interface JupyterOptions {
@@ -15,6 +15,11 @@ export interface JupyterOptions {
   readonly memory?: PageMemory;
   /** The kernel connected now, where it can be another one later; null: there is none. */
   readonly kernel_id?: () => string | null;
+  /**
+   * Finds the target of a `comm_open` that names a module, as `page_target_loader` makes it. Code that
+   * the kernel names then runs in this page.
+   */
+  readonly load_target?: LoadClassicTarget;
 }
 
 class PageKernel implements ClassicKernel {
@@ -27,7 +32,7 @@ class PageKernel implements ClassicKernel {
     this.#frontend = frontend;
     this.#callbacks = new CallbackRegistry(frontend);
     this.#kernelId = options.kernel_id ?? (() => (frontend.closed ? null : frontend.kernel_id));
-    this.comm_manager = new PageCommManager(frontend, this.#callbacks, options.memory ?? null);
+    this.comm_manager = new PageCommManager(frontend, this.#callbacks, options);
   }
 
   get id(): string {

@@ -25,7 +25,7 @@ let count = 0;
 export async function run_script(code: string, scope: ScriptScope): Promise<unknown> {
   count += 1;
   const file = `script-${count}.js`;
-  const names = { ...scope, IPython: scope.Jupyter };
+  const names = inScope(scope);
   try {
     const body = new AsyncFunction(...Object.keys(names), `${code}\n//# sourceURL=${file}`);
     return await body(...Object.values(names));
@@ -33,6 +33,14 @@ export async function run_script(code: string, scope: ScriptScope): Promise<unkn
     if (error instanceof Error && error.stack) error.stack = withOwnLines(error.stack, file);
     throw error;
   }
+}
+
+const NAMES = ["Jupyter", "element", "console", "require", "requirejs", "define"] as const;
+
+/** Only these, whatever else the object has: `{ Jupyter, ...make_amd(…) }` has a `load`. */
+function inScope(scope: ScriptScope): Record<string, unknown> {
+  const given = NAMES.filter((name) => name in scope).map((name) => [name, scope[name]]);
+  return { ...(Object.fromEntries(given) as Record<string, unknown>), IPython: scope.Jupyter };
 }
 
 /** Count lines from the script's first, not from the function's. */

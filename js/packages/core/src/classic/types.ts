@@ -53,6 +53,12 @@ export interface ClassicComm {
 
 export type ClassicTarget = (comm: ClassicComm, message: PageMessage) => unknown;
 
+/** Finds a target by its module: `target_module` and `target_name` of a `comm_open`. */
+export type LoadClassicTarget = (
+  target_module: string,
+  target_name: string,
+) => Promise<ClassicTarget>;
+
 export interface ClassicCommManager {
   /** Open comms by id, each as a promise, as the classic notebook kept them. */
   readonly comms: Readonly<Record<string, Promise<ClassicComm>>>;
@@ -97,7 +103,49 @@ export interface ScriptScope {
   /** Where its output goes: a DOM element, or what the host has instead. */
   element?: unknown;
   console?: Pick<Console, "log" | "info" | "warn" | "error" | "debug">;
-  require?: unknown;
-  requirejs?: unknown;
-  define?: unknown;
+  require?: AmdRequire;
+  requirejs?: AmdRequire;
+  define?: AmdDefine;
+}
+
+/** What went wrong with an AMD module; RequireJS adds which ones, and how. */
+export interface AmdError extends Error {
+  requireType?: string;
+  requireModules?: readonly string[] | null;
+}
+
+/** Configuration of RequireJS: its own page lists everything it takes. */
+export interface AmdConfig {
+  baseUrl?: string;
+  /** Module name, or the beginning of one -> address without `.js`; of several the first that works. */
+  paths?: Record<string, string | string[]>;
+  [option: string]: unknown;
+}
+
+type AmdCallback = (...modules: never[]) => unknown;
+
+/** The `require` of AMD, which is `requirejs` too. */
+export interface AmdRequire {
+  /** Return a module that is loaded already. Throws where it is not. */
+  (name: string): unknown;
+  /** Load modules, then call `ok` with them, or `failed`. */
+  (deps: readonly string[], ok?: AmdCallback, failed?: (error: AmdError) => unknown): AmdRequire;
+  (
+    config: AmdConfig,
+    deps?: readonly string[],
+    ok?: AmdCallback,
+    failed?: (error: AmdError) => unknown,
+  ): AmdRequire;
+  config(config: AmdConfig): AmdRequire;
+  toUrl(path: string): string;
+  defined(name: string): boolean;
+  specified(name: string): boolean;
+  undef(name: string): void;
+}
+
+/** The `define` of AMD for displayed scripts, where a module needs a name. */
+export interface AmdDefine {
+  (name: string, deps: readonly string[], factory: unknown): void;
+  (name: string, factory: unknown): void;
+  readonly amd: { readonly jQuery: true };
 }

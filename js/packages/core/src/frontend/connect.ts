@@ -63,8 +63,9 @@ async function attach(
     restart: () => server.restart(kernel_id),
     shutdown: isStarted ? () => server.shutdown(kernel_id) : undefined,
   };
-  const { trace, on_error, on_status } = options;
-  const facts = { kernel_id, on_unknown, host, session, limits, trace, on_error, on_status };
+  const { trace, on_error, on_status, load_target } = options;
+  const hooks = { trace, on_error, on_status, load_target };
+  const facts = { kernel_id, on_unknown, host, session, limits, ...hooks };
   const frontend = new Frontend(transport, facts);
   try {
     await frontend.handshake({ timeout: Infinity, signal });

@@ -13,6 +13,7 @@ import type { KernelGoneWhy } from "../errors.js";
 import type { WaitOptions } from "../expected.js";
 import { DEFAULT_TIMEOUT, Expected } from "../expected.js";
 import { CommManager } from "../manager.js";
+import type { LoadTarget } from "../manager.js";
 import type { Limits } from "../protocol/limits.js";
 import type { Channel, JsonObject, Message } from "../protocol/messages.js";
 import { msgType, newHeader, newMessage } from "../protocol/messages.js";
@@ -48,6 +49,7 @@ export interface FrontendOptions {
   /** The transport serves the next kernel too: one that ended is not the end of this frontend. */
   readonly outlives_kernel?: boolean | undefined;
   readonly session?: string | undefined;
+  readonly load_target?: LoadTarget | undefined;
   readonly limits?: Limits | undefined;
   readonly trace?: Trace | undefined;
   readonly on_error?: ((error: unknown) => void) | undefined;
@@ -71,7 +73,7 @@ export class Frontend implements Disposable, AsyncDisposable {
   #stopLookout: () => void = () => undefined;
 
   constructor(transport: Transport, options: FrontendOptions) {
-    const { session, limits, on_unknown, kernel_id } = options;
+    const { session, limits, on_unknown, kernel_id, load_target } = options;
     this.kernel_id = kernel_id;
     this.#transport = transport;
     this.#options = options;
@@ -81,6 +83,7 @@ export class Frontend implements Disposable, AsyncDisposable {
       runtime: new PageRuntime(this.#onError),
       channel: "shell",
       on_unknown,
+      load_target,
       ...(session === undefined ? {} : { session }),
       ...(limits === undefined ? {} : { limits }),
     });
@@ -129,6 +132,15 @@ export class Frontend implements Disposable, AsyncDisposable {
     const content = target_name === null ? {} : { target_name };
     const reply = await this.#ask("shell", "comm_info_request", content, { timeout });
     return openComms(reply.content);
+  }
+
+  /**
+   * Take up comms that the kernel has open and this frontend does not know, such as those opened before it came:
+   * each is offered to its target with `metadata.tsushin.restored`. Resolves with the ids of those whose target
+   * is registered here. `timeout` is in seconds. See `CommManager.restore`.
+   */
+  async restore(timeout = DEFAULT_TIMEOUT): Promise<string[]> {
+    return this.comm_manager.restore(await this.comms(null, timeout));
   }
 
   /** Return the content of the kernel's `kernel_info_reply`. `timeout` is in seconds. */

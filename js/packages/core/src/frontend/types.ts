@@ -1,4 +1,5 @@
 /** What `connect` takes and gives. Every timeout is in seconds, as in Python. */
+import type { LoadTarget } from "../manager.js";
 import type { JsonObject, Message } from "../protocol/messages.js";
 import type { Limits } from "../protocol/limits.js";
 import type { OnUnknown } from "../protocol/routing.js";
@@ -29,6 +30,11 @@ export interface ConnectOptions {
   on_status?: (status: KernelStatus) => void;
   /** "close" where this frontend started its kernel, "ignore" where it attached. */
   on_unknown?: OnUnknown;
+  /**
+   * Finds the target of a `comm_open` that names a module. The target gets a comm as `fe.comm_manager`
+   * makes them; for the classic surface use `make_jupyter(fe, { load_target })` instead.
+   */
+  load_target?: LoadTarget;
   /** Seconds to wait for the server and the kernel's first answer; 30 by default. */
   timeout?: number;
   /** Aborts connecting. */
@@ -89,5 +95,4 @@ export interface ExecuteResult {
   outputs: Output[];
 }
 
-/** What `fe.comms()` lists: comm id -> its target. */
-export type CommInfo = Record<string, { target_name: string }>;
+export type { CommInfo } from "../protocol/messages.js";

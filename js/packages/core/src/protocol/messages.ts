@@ -72,6 +72,9 @@ export type CloseMessage = ClassicMessage<"comm_close", CommContents["comm_close
 /** Any comm message, told apart by `msg_type`. */
 export type CommMessage = OpenMessage | MsgMessage | CloseMessage;
 
+/** Open comms as a `comm_info_reply` lists them: comm id -> its target. */
+export type CommInfo = Record<string, { target_name: string }>;
+
 /** Tell whether `value` is a JSON object: neither null, nor an array, nor a scalar. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);

@@ -37,9 +37,10 @@ import { commContent } from "./contents.js";
 import { msgType, newHeader, newMessage } from "./messages.js";
 import type { Input, State } from "./states.js";
 import { advance } from "./states.js";
+import { WaitingRoom } from "./waiting.js";
 
 /** What this end does with an open for a target it does not know. */
-export type OnUnknown = "close" | "ignore";
+export type OnUnknown = "close" | "ignore" | "keep";
 
 /** What the router knows of one comm. */
 export interface CommRecord {
@@ -81,11 +82,12 @@ export interface RouterOptions {
   readonly session: string;
   /**
    * "close" answers an open for an unknown target with `comm_close`; "ignore" leaves it to others, as a
-   * frontend does that attached to a kernel it did not start.
+   * frontend does that attached to a kernel it did not start; "keep" does too, and keeps the comm with its
+   * messages (bounded) until the target is registered: see `release`.
    */
   readonly on_unknown: OnUnknown;
-  /** Says whether a target name is registered here, now. */
-  readonly knowsTarget: (target_name: string) => boolean;
+  /** Says whether a target name is registered here, now, or can be found by its module. */
+  readonly knowsTarget: (target_name: string, target_module: string | null) => boolean;
   /** Makes message ids that are never used twice. */
   readonly newMsgId: () => string;
   readonly limits?: Limits;
@@ -99,6 +101,7 @@ export class Router {
   readonly #limits: Limits;
   readonly #live = new Map<string, CommRecord>();
   readonly #closed = new Set<string>(); // in the order they closed; no data is kept
+  readonly #waiting: WaitingRoom; // used with "keep" only
   #events: Event[] = [];
   #outgoing: Message[] = [];
 
@@ -106,6 +109,7 @@ export class Router {
     this.channel = options.channel;
     this.#options = options;
     this.#limits = options.limits ?? DEFAULT_LIMITS;
+    this.#waiting = new WaitingRoom(this.#limits);
   }
 
   // ---------------------------------------------------------------- asking
@@ -118,6 +122,16 @@ export class Router {
   /** Return comm id -> target name of every open comm. */
   openComms(): Map<string, string> {
     return new Map([...this.#live.values()].map((record) => [record.comm_id, record.target_name]));
+  }
+
+  /** Say whether an id was never heard of here: neither open, nor waiting, nor closed. */
+  isNew(comm_id: string): boolean {
+    return this.#state(comm_id) === "UNOPENED" && !this.#waiting.has(comm_id);
+  }
+
+  /** Messages that were dropped because nobody registered their target (count). */
+  get dropped(): number {
+    return this.#waiting.dropped;
   }
 
   /** Take every event there is, in order. Call after each `receive` and `lose`. */
@@ -159,9 +173,14 @@ export class Router {
     }
   }
 
+  /** A target is registered now: receive what waits for it, as if it came now. Call `events` next. */
+  release(target_name: string, now_ms: number): void {
+    for (const message of this.#waiting.take(target_name)) this.receive(message, now_ms);
+  }
+
   #receiveOpen(message: Message, content: JsonObject, now_ms: number): void {
     const { comm_id, target_name, target_module = null } = content as unknown as OpenContent;
-    if (this.#live.has(comm_id)) {
+    if (this.#live.has(comm_id) || this.#waiting.has(comm_id)) {
       throw new RemoteProtocolError(
         `comm_open ${quote(comm_id)}: expected a new id, this comm is open`,
       );
@@ -172,7 +191,7 @@ export class Router {
       const reply = this.#refusal(comm_id, message, reason, now_ms);
       throw new RemoteProtocolError(`comm_open: ${about}`, { reply });
     }
-    if (!this.#options.knowsTarget(target_name)) {
+    if (!this.#options.knowsTarget(target_name, target_module)) {
       this.#receiveUnknownTarget(message, comm_id, target_name, now_ms);
       return;
     }
@@ -197,9 +216,15 @@ export class Router {
     target_name: string,
     now_ms: number,
   ): void {
-    if (this.#options.on_unknown === "ignore") {
-      this.#events.push({ type: "unknown", comm_id, message });
-      return;
+    switch (this.#options.on_unknown) {
+      case "keep":
+        this.#waiting.open(comm_id, target_name, message);
+        return;
+      case "ignore":
+        this.#events.push({ type: "unknown", comm_id, message });
+        return;
+      case "close":
+        break;
     }
     const about = `no target ${quote(target_name)} is registered`;
     const reason = { code: UnknownTarget.code, message: about };
@@ -209,6 +234,10 @@ export class Router {
 
   #receiveForComm(message: Message, content: JsonObject, given: Input): void {
     const comm_id = content.comm_id as string; // checked by commContent, as data is
+    if (this.#waiting.has(comm_id)) {
+      this.#receiveForWaiting(comm_id, message, given);
+      return;
+    }
     const record = this.#live.get(comm_id);
     const outcome = advance(this.#state(comm_id), given);
     if (outcome === "CLOSED" && record !== undefined) {
@@ -228,6 +257,15 @@ export class Router {
   #state(comm_id: string): State {
     const record = this.#live.get(comm_id);
     return record?.state ?? (this.#closed.has(comm_id) ? "CLOSED" : "UNOPENED");
+  }
+
+  #receiveForWaiting(comm_id: string, message: Message, given: Input): void {
+    if (given === "RECV_MSG") {
+      this.#waiting.put(comm_id, message);
+    } else {
+      this.#waiting.forget(comm_id); // nobody here has seen it
+      this.rememberClosed(comm_id);
+    }
   }
 
   // ---------------------------------------------------------------- sending
@@ -313,6 +351,7 @@ export class Router {
       this.#events.push({ type: "lost", comm_id: record.comm_id, reason });
     }
     this.#closed.clear();
+    this.#waiting.clear();
   }
 
   // ---------------------------------------------------------------- inside
@@ -329,6 +368,7 @@ export class Router {
     checkLimit(this.#limits, "max_open_comms", this.#live.size + 1);
     record.state = state;
     this.#live.set(comm_id, record);
+    this.#waiting.forget(comm_id); // taken over by `adopt`
   }
 
   #finish(record: CommRecord, closed_by: ClosedBy, data: JsonObject | null): void {
@@ -340,7 +380,7 @@ export class Router {
   }
 
   #refusal(comm_id: string, message: Message, reason: CloseReason, now_ms: number): Message | null {
-    if (this.#options.on_unknown === "ignore") return null;
+    if (this.#options.on_unknown !== "close") return null;
     this.rememberClosed(comm_id);
     return this.#closeMessage(comm_id, message, reason, now_ms);
   }

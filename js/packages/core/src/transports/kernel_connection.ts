@@ -76,6 +76,11 @@ export class KernelLink implements Transport {
     this.#flush();
   }
 
+  /** These comms of the kernel are ours, although they were opened before this link was made. */
+  adopt(comm_ids: Iterable<string>): void {
+    for (const comm_id of comm_ids) this.#shared?.add(comm_id);
+  }
+
   /** Every comm of the kernel is gone, its process too. */
   clear(): void {
     this.#shared?.clear();
@@ -147,8 +152,10 @@ export class KernelLink implements Transport {
   }
 
   #sendNow(connection: KernelConnection, message: Message): void {
-    if (msgType(message) === "comm_open" && this.#alive?.delete(String(message.content.comm_id))) {
-      return;
+    if (msgType(message) === "comm_open") {
+      const comm_id = String(message.content.comm_id);
+      this.#shared?.add(comm_id);
+      if (this.#alive?.delete(comm_id)) return;
     }
     const msg = toLab(message);
     try {
@@ -176,11 +183,13 @@ export class KernelLink implements Transport {
     if (this.#isOurs(message)) this.#receiver.message(message);
   };
 
-  #isOurs({ header, content }: Message): boolean {
-    const { comm_id, target_name, target_module } = content;
-    if (header.msg_type !== "comm_open") return true;
-    if (typeof comm_id !== "string" || typeof target_name !== "string") return true; // a fault
-    return this.#shared?.claims(comm_id, target_name, target_module) ?? false;
+  /** Leave out the comms of others: what they carry follows their own rules (Bokeh sends text as data). */
+  #isOurs(message: Message): boolean {
+    const { comm_id, target_name, target_module } = message.content;
+    if (this.#shared === null || !isComm(message) || typeof comm_id !== "string") return true;
+    if (msgType(message) !== "comm_open") return this.#shared.has(comm_id);
+    if (typeof target_name !== "string") return true; // a fault
+    return this.#shared.claims(comm_id, target_name, target_module);
   }
 }
 

@@ -25,7 +25,7 @@ export class SharedComms {
   readonly #connection: KernelConnection;
   readonly #private: Private | null;
   readonly #isRegistered: (target_name: string) => boolean;
-  readonly #ours = new Set<string>(); // ids of open comms that JupyterLab must not see
+  readonly #ours = new Set<string>(); // ids; those closed too, since closes cross on the wire
 
   /** `isRegistered` says whether a target is registered with us. */
   constructor(connection: KernelConnection, isRegistered: (target_name: string) => boolean) {
@@ -51,6 +51,16 @@ export class SharedComms {
     return true;
   }
 
+  /** Say whether a comm is one of ours. */
+  has(comm_id: string): boolean {
+    return this.#ours.has(comm_id);
+  }
+
+  /** A comm is ours that was opened by this page, now or before it was reloaded, or before it came. */
+  add(comm_id: string): void {
+    this.#ours.add(comm_id);
+  }
+
   /** Every comm is gone. */
   clear(): void {
     this.#ours.clear();
@@ -71,7 +81,7 @@ export class SharedComms {
     };
     // JupyterLab logs an error about a close of a comm it does not know.
     connection._handleCommClose = async (msg) => {
-      if (!this.#ours.delete(commId(msg))) await close.call(connection, msg);
+      if (!this.#ours.has(commId(msg))) await close.call(connection, msg);
     };
   }
 

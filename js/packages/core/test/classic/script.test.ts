@@ -34,8 +34,19 @@ it("writes to the console it is given", async () => {
   expect(lines).toEqual(["hi"]);
 });
 
-it("may end with a comment", async () => {
-  expect(await run_script("return 1 // one", await scope())).toBe(1);
+it.each([
+  ["end with a comment", "return 1 // one"],
+  ["begin with an HTML comment", "<!-- hidden from old browsers\nreturn 1;\n--> shown again"],
+  ["end with one", "const one = 1;\nreturn one; <!-- one"],
+])("may %s", async (_what, code) => {
+  expect(await run_script(code, await scope())).toBe(1);
+});
+
+it("sees of its scope only what scripts know", async () => {
+  const given = { ...(await scope()), load: () => 1, require: undefined };
+  const code = "return [typeof load, typeof require, typeof define]";
+  // @ts-expect-error -- what JavaScript callers may do
+  expect(await run_script(code, given)).toEqual(["undefined", "undefined", "undefined"]);
 });
 
 describe("what it throws", () => {

@@ -272,3 +272,19 @@ it("remembers nothing of a request that is answered", async () => {
   kernel.send("iopub", "stream", { name: "stdout", text: "late" }, request);
   expect(seen).toEqual([]);
 });
+
+it("finds targets by their module where it was told how", async () => {
+  const asked: string[][] = [];
+  const ran = new Promise((resolve) => {
+    const load_target = (...names: string[]) => {
+      asked.push(names);
+      return Promise.resolve(resolve);
+    };
+    void connected({ load_target }).then(({ kernel }) => {
+      const target = { target_name: "t", target_module: "./m.js" };
+      kernel.send("iopub", "comm_open", { comm_id: "c1", ...target, data: {} });
+    });
+  });
+  expect(await ran).toMatchObject({ comm_id: "c1" });
+  expect(asked).toEqual([["./m.js", "t"]]);
+});

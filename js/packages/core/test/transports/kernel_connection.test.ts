@@ -116,6 +116,18 @@ describe("receiving", () => {
     expect(link.isForeign("jupyter.widget")).toBe(true);
   });
 
+  it("leaves out messages of comms that are not ours, and hears those it adopts", () => {
+    const { link, connection, received } = started();
+    link.connect(connection);
+    connection.arrive("iopub", "comm_msg", { comm_id: "b1", data: "text, as Bokeh sends it" });
+    connection.arrive("iopub", "comm_close", { comm_id: "b1" });
+    link.adopt(["c1"]);
+    connection.arrive("iopub", "comm_msg", { comm_id: "c1", data: {} });
+    link.send(message("comm_open", { comm_id: "c2" }));
+    connection.arrive("iopub", "comm_close", { comm_id: "c2", data: {} });
+    expect(received.map((one) => one.content.comm_id)).toEqual(["c1", "c2"]);
+  });
+
   it("reports a malformed message, and goes on", () => {
     const { link, connection, received, errors } = started();
     link.connect(connection);

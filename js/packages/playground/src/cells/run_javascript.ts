@@ -1,5 +1,12 @@
 /** Runs a cell in this page, with `Jupyter`, `element` and a `console` of its own in scope. */
-import { make_jupyter, run_script, type Frontend, type Jupyter } from "tsushin";
+import {
+  make_amd,
+  make_jupyter,
+  page_target_loader,
+  run_script,
+  type Frontend,
+  type Jupyter,
+} from "tsushin";
 import { scriptConsole } from "../output/console.js";
 import { inspect } from "../output/inspect.js";
 import { scriptError } from "../output/script_error.js";
@@ -9,13 +16,24 @@ import { syntaxFault } from "./editor.js";
 /** Lines an engine counts before a script's first: the head of the function made of it. */
 const FUNCTION_HEAD_LINES = 2;
 
+/** AMD for the scripts of this page. What nobody else hears of is shown as a script's late error. */
+const amd = make_amd({
+  load_requirejs: async () => {
+    const response = await fetch(new URL("require.js", document.baseURI));
+    if (!response.ok) throw new Error(`require.js: the server answered ${response.status}`);
+    return response.text();
+  },
+  on_error: (error) => reportError(error),
+});
+
 const objects = new WeakMap<Frontend, Jupyter>();
 /** Scripts run so far, and which of them the cell shows. */
 const scripts = { run: 0, shown: 0 };
 
 /** Give the object called `Jupyter` for a frontend: the same one each time. */
 export function jupyterOf(frontend: Frontend): Jupyter {
-  const known = objects.get(frontend) ?? make_jupyter(frontend);
+  const known =
+    objects.get(frontend) ?? make_jupyter(frontend, { load_target: page_target_loader({ amd }) });
   objects.set(frontend, known);
   return known;
 }
@@ -83,5 +101,5 @@ export function showScriptError(
 function run(code: string, frontend: Frontend, cell: Cell, element: HTMLElement): Promise<unknown> {
   scripts.run += 1;
   const console = scriptConsole(cell.output);
-  return run_script(code, { Jupyter: jupyterOf(frontend), element, console });
+  return run_script(code, { ...amd, Jupyter: jupyterOf(frontend), element, console });
 }

@@ -1,0 +1,134 @@
+/**
+ * The kernel of one document (a notebook, a console) as the document's outputs see it.
+ *
+ * Outputs are there before the kernel is, and stay when it is restarted or changed. So does this: targets
+ * are kept; comms end with the kernel they were opened at; what is sent before there is a kernel waits for it.
+ *
+ * After a reload of the page the kernel still has its comms. Those it opened itself are offered to the
+ * targets registered here (`restore`); those that this page's scripts opened go on when the saved output runs
+ * again (`PageMemory`).
+ */
+import { make_jupyter } from "../classic/jupyter.js";
+import type { PageStorage } from "../classic/page_memory.js";
+import { PageMemory } from "../classic/page_memory.js";
+import { script_jupyter } from "../classic/script_jupyter.js";
+import type { Jupyter, LoadClassicTarget } from "../classic/types.js";
+import type { KernelGoneWhy } from "../errors.js";
+import { TsushinError } from "../errors.js";
+import { Frontend } from "../frontend/frontend.js";
+import type { CommInfo, Message } from "../protocol/messages.js";
+import { msgType } from "../protocol/messages.js";
+import { KernelLink } from "../transports/kernel_connection.js";
+import type { KernelConnection } from "../transports/lab_types.js";
+
+/** Seconds to wait for the list of the kernel's comms; a kernel that runs a long cell answers after it. */
+const COMM_INFO_TIMEOUT = 600;
+
+const ENDS = new Map<string, KernelGoneWhy>([
+  ["restarting", "restarted"],
+  ["autorestarting", "restarted"],
+  ["dead", "died"],
+]);
+
+export interface DocumentKernelOptions {
+  /** Names the document among all that the browser shows, the same after a reload. */
+  readonly document: string;
+  readonly storage: PageStorage;
+  /** Finds targets by their module, as `page_target_loader` makes it. */
+  readonly load_target?: LoadClassicTarget;
+  /** Hears of everything that goes wrong in handlers and with the peer. */
+  readonly on_error: (error: unknown) => void;
+}
+
+/** Made once for each document; its host calls `connect` whenever the document's kernel changes. */
+export class DocumentKernel {
+  readonly frontend: Frontend;
+  /** The object called `Jupyter`, for code that belongs to no script. */
+  readonly jupyter: Jupyter;
+  readonly #link: KernelLink;
+  readonly #memory: PageMemory;
+  readonly #onError: (error: unknown) => void;
+
+  constructor({ document, storage, on_error, ...rest }: DocumentKernelOptions) {
+    this.#onError = on_error;
+    this.#memory = new PageMemory(document, storage);
+    this.#link = new KernelLink({
+      isRegistered: (name) => this.frontend.comm_manager.targets.has(name),
+    });
+    if (this.#memory.hasClaims) this.#link.hold();
+    this.frontend = new Frontend(this.#link, {
+      kernel_id: "",
+      on_unknown: "keep",
+      outlives_kernel: true,
+      on_error,
+      on_kernel_gone: () => this.#forget(),
+      trace: (direction, message) => this.#noteClose(direction, message),
+    });
+    const kernel_id = () => this.#link.connection?.id ?? null;
+    this.jupyter = make_jupyter(this.frontend, { ...rest, memory: this.#memory, kernel_id });
+  }
+
+  /** Return `Jupyter` for one run of a script. */
+  jupyterFor(code: string): Jupyter {
+    return script_jupyter(this.jupyter, code);
+  }
+
+  /** The document's kernel is now this one; null: it has none. Comms of the one before are lost. */
+  connect(connection: KernelConnection | null): void {
+    const before = this.#link.connection;
+    if (connection === before) return;
+    before?.statusChanged.disconnect(this.#onStatus);
+    if (before !== null) this.frontend.kernel_gone("shut down");
+    this.#link.connect(connection);
+    if (connection === null) return;
+    connection.statusChanged.connect(this.#onStatus);
+    this.#findOpenComms().catch(this.#onError);
+  }
+
+  /** The document was closed: comms that it opened are closed at the kernel, all others are lost. */
+  dispose(): void {
+    this.#link.connection?.statusChanged.disconnect(this.#onStatus);
+    this.frontend.dispose();
+  }
+
+  // ---------------------------------------------------------------- inside
+
+  readonly #onStatus = (_sender: unknown, status: string): void => {
+    const why = ENDS.get(status);
+    if (why !== undefined) this.frontend.kernel_gone(why);
+  };
+
+  /** Ask the kernel which comms it has; offer those that it opened. */
+  async #findOpenComms(): Promise<void> {
+    let open: CommInfo = {};
+    try {
+      open = await this.frontend.comms(null, COMM_INFO_TIMEOUT);
+    } catch (error) {
+      // Without an answer there is nothing to restore; comms of this page go their way all the same.
+      const isExpected = error instanceof TsushinError || error instanceof DOMException;
+      if (!isExpected) throw error;
+    }
+    const { comm_manager } = this.frontend;
+    const alive = new Set(Object.keys(open));
+    this.#memory.prune(new Set([...alive, ...comm_manager.comms.keys()]));
+    const pages = this.#memory.ids();
+    this.#link.openAlive([...alive].filter((id) => pages.has(id)));
+    const kernels = Object.entries(open).filter(
+      ([id, { target_name }]) => !pages.has(id) && !this.#link.isForeign(target_name),
+    );
+    this.#link.adopt(kernels.map(([id]) => id));
+    comm_manager.restore(Object.fromEntries(kernels));
+  }
+
+  #noteClose(direction: "sent" | "received", message: Message): void {
+    if (direction === "received" && msgType(message) === "comm_close") {
+      this.#memory.closed(String(message.content.comm_id));
+    }
+  }
+
+  /** The kernel is gone: nothing that was remembered of it holds any more. */
+  #forget(): void {
+    this.#link.clear();
+    this.#memory.clear();
+  }
+}

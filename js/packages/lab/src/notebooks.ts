@@ -1,0 +1,19 @@
+/** Plugin: scripts displayed in notebooks. */
+import type { Documents } from "./documents.js";
+import type { NotebookPanel, Plugin, Tracker } from "./types.js";
+
+export function notebooks(token: unknown, documents: Documents): Plugin {
+  return {
+    id: "tsushin-lab:notebooks",
+    description: "Runs JavaScript displayed in notebooks with the classic object called Jupyter.",
+    autoStart: true,
+    optional: [token],
+    activate: (_app, tracker) => {
+      const bind = ({ sessionContext, content }: NotebookPanel) =>
+        documents.bind(sessionContext, content.rendermime);
+      const notebooks = tracker as Tracker<NotebookPanel> | null;
+      notebooks?.forEach(bind);
+      notebooks?.widgetAdded.connect((_sender, panel) => bind(panel));
+    },
+  };
+}
