@@ -23,7 +23,12 @@ EXTENSION_NAME = "tsushin-lab"
 EXTENSION = ROOT / "js" / "packages" / "lab" / "dist" / "labextension"
 
 # Where each frontend shows a notebook. Beside Notebook 7, nbclassic has a prefix.
-PATHS = {"lab": "lab/tree/", "notebook": "notebooks/", "nbclassic": "nbclassic/notebooks/"}
+# JupyterLab opens again what other pages left open in its workspace, unless told to begin anew.
+PATHS = {
+    "lab": "lab/tree/{name}?reset",
+    "notebook": "notebooks/{name}?",
+    "nbclassic": "nbclassic/notebooks/{name}?",
+}
 
 # Kernelspecs: what follows the Python, and its environment.
 ATTACHED = ["--ext=tsushin"]
@@ -80,7 +85,7 @@ class Host:
 
     def address(self, frontend: str, name: str) -> str:
         """Return the address of a notebook in ``frontend``, one of ``PATHS``, with the token."""
-        return f"{self.url}{PATHS[frontend]}{name}?token={TOKEN}"
+        return f"{self.url}{PATHS[frontend].format(name=name)}&token={TOKEN}"
 
     def request(self, path: str, method: str = "GET"):
         """Ask the server's REST API; returns the JSON, or None."""
