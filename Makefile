@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz docs build
+.PHONY: help demo test check bench fuzz matrix docs build
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -28,6 +28,11 @@ bench: ## measure against the stock stack; JSON and a table
 fuzz: ## random bytes into every decoder (long)
 	@$(PYTHON) tools/prepare.py fuzz
 	@$(RUN) -m pytest -m fuzz
+
+matrix: ## the classic notebook in several frontends and kernels (long)
+	@$(PYTHON) tools/prepare.py matrix
+	@$(RUN) -m pytest -m matrix tests/browser
+	@$(RUN) tools/make_support_table.py
 
 docs: ## build the documentation into docs/_build/html
 	@$(PYTHON) tools/prepare.py docs

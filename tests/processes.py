@@ -19,6 +19,7 @@ import tsushin
 SOURCE = Path(tsushin.__file__).parent.parent
 TOKEN = "a-token-of-the-tests"
 START_S = 30
+FRONTENDS = ("jupyterlab", "jupyter_lsp", "nbclassic", "notebook", "notebook_shim")
 
 
 def environment():
@@ -60,10 +61,17 @@ class JupyterServer:
 
 
 @contextmanager
-def jupyter_server(folder):
-    """Run a Jupyter Server on a free loopback port until the block ends."""
+def jupyter_server(folder, *, frontends=False, python=sys.executable, env=None):
+    """Run a Jupyter Server on a free loopback port until the block ends.
+
+    Args:
+        folder: its root.
+        frontends: whether it loads JupyterLab and the others, which takes seconds.
+        python: of the environment that has the server.
+        env: its environment; default: this one, with the tsushin under test.
+    """
     port = free_port()
-    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
+    command = [python, "-m", "jupyter_server", "--no-browser", "--allow-root"]
     settings = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": port,
@@ -71,10 +79,11 @@ def jupyter_server(folder):
         "ServerApp.root_dir": folder,
         "IdentityProvider.token": TOKEN,
         "KernelManager.shutdown_wait_time": 2,
+        **({} if frontends else {"ServerApp.jpserver_extensions": dict.fromkeys(FRONTENDS, False)}),
     }
     process = subprocess.Popen(
         [*command, *(f"--{name}={value}" for name, value in settings.items())],
-        env=environment(),
+        env=env or environment(),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

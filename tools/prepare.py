@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matrix
 import node
 from node import ROOT, say
 
@@ -31,6 +32,7 @@ INSTALLS = {
     "bench": ["-e", ".", "--group", "bench"],
     "fuzz": ["-e", ".[test]", "--group", "fuzz"],
     "docs": ["-e", ".", "--group", "docs"],
+    "matrix": ["-e", ".[test]"],
 }
 
 
@@ -119,9 +121,11 @@ def prepare(target: str) -> None:
     install(target)
     if target != "build":  # there the build hook sees to Node and the page
         install_node()
-    if target == "test":
+    if target in {"test", "matrix"}:
         install_chromium()
-    if target in {"demo", "test"}:
+    if target == "matrix":
+        matrix.make_all()
+    if target in {"demo", "test", "matrix"}:
         run(PYTHON, ROOT / "tools" / "node.py", "build")
     if target == "test":
         link_labextension()
