@@ -190,11 +190,11 @@ import plotly.graph_objects as go
 widget = go.FigureWidget(data=[go.Bar(y=[2, 1])])
 widget
 """,
-            page="document.querySelector('.js-plotly-plot')?.data?.[0].y.length === 2",
+            page="document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length === 2",
         ),
         Step(
             cell="widget.data[0].y = [5, 6, 7]",
-            page="document.querySelector('.js-plotly-plot').data[0].y.length === 3",
+            page="document.querySelector('.js-plotly-plot')?.data?.[0]?.y?.length === 3",
         ),
     ],
 )
