@@ -68,8 +68,13 @@ def take(notebook, kernel, neighbour):
         assert step.kernel is None or kernel.wait_for(step.kernel), where
 
 
+def is_about_us(line):
+    """Whether we are named, other than by JupyterLab's own timing of slow machines."""
+    return "tsushin" in line.lower() and "ms to activate" not in line
+
+
 @pytest.mark.parametrize("neighbour", NEIGHBOURS, ids=lambda n: n.name)
 def test_neighbour_behaves_as_ever(notebook, kernel, neighbour):
     take(notebook, kernel, neighbour)
-    assert [line for line in notebook.console if "tsushin" in line.lower()] == []
+    assert [line for line in notebook.console if is_about_us(line)] == []
     assert notebook.errors == []
