@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from jupyter_client.manager import KernelManager
 
 import tsushin
@@ -19,6 +20,7 @@ import tsushin
 SOURCE = Path(tsushin.__file__).parent.parent
 TOKEN = "a-token-of-the-tests"
 START_S = 30
+STOP_S = 20
 FRONTENDS = ("jupyterlab", "jupyter_lsp", "nbclassic", "notebook", "notebook_shim")
 
 
@@ -98,9 +100,19 @@ def jupyter_server(folder, *, frontends=False, python=sys.executable, env=None):
         yield server
     finally:
         process.terminate()
-        process.wait(START_S)
+        stop(process)
         reader.join(START_S)
         process.stderr.close()
+
+
+def stop(process):
+    """Wait for a server's end; one that waits for its own kernels for too long is ended with them."""
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        for one in [*psutil.Process(process.pid).children(recursive=True), process]:
+            one.kill()
+        process.wait(STOP_S)
 
 
 def wait_listening(port, process):
