@@ -281,3 +281,10 @@ def test_a_notebook_shows_its_text_unless_the_host_has_something_to_show(manager
     assert comm._repr_mimebundle_(include=None, exclude=None) is None
     manager.display = lambda: {"text/plain": "shown"}
     assert comm._repr_mimebundle_() == {"text/plain": "shown"}
+
+
+def test_a_comm_that_is_opened_later_is_primary(pair):
+    comm = Comm("t", primary=False, manager=pair.kernel)
+    assert not comm.primary
+    comm.open()
+    assert comm.primary

@@ -754,3 +754,130 @@ def test_two_threads_that_close_one_comm_send_one_close(pair, kernel):
             thread.join(10)
         assert errors == []
     assert types_sent(pair).count("comm_close") == 100
+
+
+# ------------------------------------------------------------------ targets that come later
+
+
+@pytest.fixture
+def keeping():
+    return comm_pair(on_unknown="keep")
+
+
+def noted(seen):
+    """Return a target that notes the open and what comes after it."""
+
+    def target(comm, msg):
+        seen.append((msg["content"]["data"], msg["metadata"]))
+        comm.on_msg(lambda m: seen.append(m["content"]["data"]))
+
+    return target
+
+
+def test_a_comm_waits_for_its_target_with_its_messages(keeping):
+    comm = keeping.kernel.new_comm("later", {"hello": 1})
+    for n in range(3):
+        comm.send({"n": n})
+    keeping.run()
+    seen = []
+    keeping.frontend.register_target("later", noted(seen))
+    assert seen == []  # not inside the registering call
+    keeping.run()
+    assert seen == [({"hello": 1}, {}), {"n": 0}, {"n": 1}, {"n": 2}]
+    assert types_sent(keeping) == ["comm_open", "comm_msg", "comm_msg", "comm_msg"]
+    assert not comm.closed
+
+
+def test_a_comm_closed_while_it_waited_is_never_seen(keeping):
+    keeping.kernel.new_comm("later").close()
+    keeping.run()
+    seen = []
+    keeping.frontend.register_target("later", noted(seen))
+    keeping.run()
+    assert seen == []
+    assert keeping.frontend.comms == {}
+
+
+def test_a_comm_waits_on_where_its_target_was_unregistered_at_once(keeping):
+    keeping.kernel.new_comm("later")
+    keeping.run()
+    seen = []
+    keeping.frontend.register_target("later", noted(seen))
+    keeping.frontend.unregister_target("later")
+    keeping.run()
+    assert seen == []
+    keeping.frontend.register_target("later", noted(seen))
+    keeping.run()
+    assert len(seen) == 1
+
+
+def test_expect_open_takes_the_comm_that_waited_longest(keeping):
+    first, second = (keeping.kernel.new_comm("later") for _ in range(2))
+    keeping.run()
+    expected = keeping.frontend.expect_open("later")
+    keeping.run()
+    assert expected.result().comm_id == first.comm_id
+    assert second.comm_id not in keeping.frontend.comms
+
+
+def test_what_waited_is_lost_with_the_kernel(keeping):
+    keeping.kernel.new_comm("later")
+    keeping.run()
+    keeping.frontend.lose("gone")
+    seen = []
+    keeping.frontend.register_target("later", noted(seen))
+    keeping.run()
+    assert seen == []
+
+
+def test_register_comm_takes_over_a_comm_that_waits(keeping):
+    comm = keeping.kernel.new_comm("later")
+    keeping.run()
+    mine = Comm("later", comm_id=comm.comm_id, primary=False, manager=keeping.frontend)
+    keeping.frontend.register_comm(mine)
+    seen = []
+    mine.on_msg(lambda m: seen.append(m["content"]["data"]))
+    comm.send({"n": 1})
+    keeping.run()
+    assert seen == [{"n": 1}]
+
+
+@pytest.mark.parametrize("on_unknown", ["close", "ignore", "keep"])
+def test_restore_offers_comms_of_before_to_their_targets_and_sends_nothing(on_unknown):
+    pair = comm_pair(frontends=0)
+    comm = pair.kernel.new_comm("t", {"not": "told again"})
+    other = pair.kernel.new_comm("not-registered")
+    info = pair.kernel.comm_info()["comms"]
+    late = comm_pair(on_unknown=on_unknown)
+    seen = []
+    late.frontend.register_target("t", noted(seen))
+    assert late.frontend.restore(info) == [comm.comm_id]
+    assert late.frontend.restore(info) == []  # it is open now
+    late.run()
+    assert seen == [({}, {"tsushin": {"restored": True}})]
+    assert late.sent == []
+    late.frontend.register_target("not-registered", noted(seen))
+    late.run()
+    assert (other.comm_id in late.frontend.comms) == (on_unknown == "keep")
+
+
+def test_a_comm_that_waited_works_both_ways():
+    pair = comm_pair(frontends=2, on_unknown="keep")
+    comm = pair.kernel.new_comm("t")
+    pair.cut(pair.frontend)
+    _, late = pair.frontends
+    late.register_target("t", echo)
+    pair.run()
+    answer = comm.expect_msg()
+    comm.send({"n": 1})
+    pair.run()
+    assert answer.result()["content"]["data"] == {"n": 1}
+
+
+def test_restore_leaves_a_closed_comm_closed(keeping):
+    comm = keeping.kernel.new_comm("t")
+    info = keeping.kernel.comm_info()["comms"]
+    comm.close()
+    keeping.run()
+    keeping.frontend.register_target("t", echo)
+    assert keeping.frontend.restore(info) == []

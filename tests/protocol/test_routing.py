@@ -238,3 +238,33 @@ def test_peer_data_in_a_fault_is_short():
     made = router(on_unknown="ignore", channel="shell")
     made.receive(message("comm_open", target_name={"x" * 1000: 1}), NOW)
     assert len(str(only_event(made).error)) < 120
+
+
+def test_keep_delivers_an_open_and_its_messages_when_released():
+    names = set()
+    made = Router(
+        channel="shell",
+        session="here",
+        on_unknown="keep",
+        knows_target=names.__contains__,
+        new_msg_id=lambda: "unused",
+    )
+    for each in (opening(), message("comm_msg"), opening("c2"), message("comm_close", "c2")):
+        made.receive(each, NOW)
+    assert made.events() == []  # nobody here has seen any of it
+    made.receive(opening(), NOW)
+    assert isinstance(only_event(made), ProtocolFault)  # it waits already
+    names.add("t")
+    made.release("t", NOW)
+    assert [type(event) for event in made.events()] == [Opened, Received]
+    assert [made.open_comms(), made.messages_to_send()] == [{"c1": "t"}, []]
+    made.receive(opening("c2"), NOW)
+    assert isinstance(only_event(made), ProtocolFault)  # it was closed while it waited
+
+
+def test_a_loss_empties_what_is_kept():
+    made = router(on_unknown="keep")
+    made.receive(opening(target_name="later"), NOW)
+    made.lose("gone")
+    made.release("later", NOW)
+    assert made.events() == []

@@ -292,6 +292,7 @@ class Router:
             LimitExceeded: more than ``max_open_comms`` would be open, or the id is too long.
         """
         self._start(record, Input.SEND_OPEN)
+        record.primary = True  # whatever was planned when the comm was made
         content = {"comm_id": record.comm_id, "target_name": record.target_name, "data": sent.data}
         if target_module is not None:
             content["target_module"] = target_module

@@ -162,7 +162,7 @@ def comm_pair(
     Args:
         frontends: how many; each has its own session.
         on_unknown: what frontends do about an open for a target they do not know: "close" as one that
-            started the kernel, "ignore" as one that attached to it.
+            started the kernel, "ignore" and "keep" as one that attached to it.
         limits: of every end.
     """
     clock, sent = Clock(), list[Message]()

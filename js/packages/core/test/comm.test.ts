@@ -184,3 +184,12 @@ it("is closed by `using` at the end of its block", async () => {
   there[Symbol.dispose]();
   expect(here.closed_by).toBe("there");
 });
+
+it("is primary when it opens, whatever was planned when it was made", () => {
+  const { kernel } = commPair();
+  const options = { manager: kernel.manager };
+  const comm = new Comm("t", null, null, null, null, false, null, options);
+  expect(comm.primary).toBe(false);
+  comm.open();
+  expect(comm.primary).toBe(true);
+});

@@ -47,7 +47,7 @@ export interface CommRecord {
   readonly comm_id: string;
   readonly target_name: string;
   /** This end sent the `comm_open`. */
-  readonly primary: boolean;
+  primary: boolean;
   state: State;
   /** Set when `state` becomes CLOSED. */
   closed_by: ClosedBy | null;
@@ -283,6 +283,7 @@ export class Router {
     target_module: string | null = null,
   ): string {
     this.#start(record, "SEND_OPEN");
+    record.primary = true; // whatever was planned when the comm was made
     const { comm_id, target_name } = record;
     const content: JsonObject = { comm_id, target_name, data: sent.data };
     if (target_module !== null) content.target_module = target_module;

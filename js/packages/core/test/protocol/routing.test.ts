@@ -183,3 +183,36 @@ it("says who closed a comm and with what data", () => {
     close_data: { why: "done" },
   });
 });
+
+it("delivers a kept open and its messages when released, and nothing after a loss", () => {
+  const names = new Set<string>();
+  const router = new Router({
+    channel: "shell",
+    session: "here",
+    on_unknown: "keep",
+    knowsTarget: (name) => names.has(name),
+    newMsgId: () => "unused",
+  });
+  const feed = (msg_type: string, comm_id: string) => {
+    const header = newHeader(msg_type, { msg_id: "m", session: "there", now_ms: 0 });
+    const content = { comm_id, target_name: "t", data: {} };
+    router.receive(newMessage("iopub", header, { content }), 0);
+    return router.events().map(({ type }) => type);
+  };
+  expect(feed("comm_open", "c1")).toEqual([]);
+  expect(feed("comm_msg", "c1")).toEqual([]);
+  expect(feed("comm_open", "c1")).toEqual(["fault"]);
+  expect(feed("comm_open", "c2")).toEqual([]);
+  expect(feed("comm_close", "c2")).toEqual([]); // nobody here has seen it
+  expect(feed("comm_open", "c2")).toEqual(["fault"]);
+  names.add("t");
+  router.release("t", 0);
+  expect(router.events().map(({ type }) => type)).toEqual(["opened", "received"]);
+  expect(router.messagesToSend()).toEqual([]);
+  names.clear();
+  feed("comm_open", "c3");
+  router.lose("gone");
+  expect(router.events().map(({ type }) => type)).toEqual(["lost"]); // c1
+  router.release("t", 0);
+  expect(router.events()).toEqual([]);
+});
