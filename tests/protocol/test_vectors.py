@@ -31,6 +31,7 @@ ROLES = {
     "kernel": ("iopub", "close"),
     "starter": ("shell", "close"),
     "attached": ("shell", "ignore"),
+    "keeper": ("shell", "keep"),
 }
 NOW = 1_764_000_000.0
 
@@ -43,11 +44,12 @@ class Scenario:
     def __init__(self, raw):
         channel, on_unknown = ROLES[raw["role"]]
         ids = iter(range(1000))
+        self.targets = {*raw["targets"]}
         self.router = Router(
             channel=channel,
             session="here",
             on_unknown=on_unknown,
-            knows_target=lambda name: name in raw["targets"],
+            knows_target=self.targets.__contains__,
             new_msg_id=lambda: f"here-{next(ids)}",
             limits=Limits(**raw.get("limits", {})),
         )
@@ -56,7 +58,9 @@ class Scenario:
 
     def run(self, step):
         """Do one step; return its outcomes in the words of the README."""
-        [verb] = {"receive", "open", "adopt", "send", "close", "refuse", "lose"} & set(step)
+        [verb] = {"receive", "open", "adopt", "send", "close", "refuse", "lose", "register"} & set(
+            step
+        )
         outcome = {}
         try:
             getattr(self, verb)(step[verb], step.get("new", False))
@@ -99,6 +103,10 @@ class Scenario:
 
     def refuse(self, given, _):
         self.router.refuse(self.opened[given["comm_id"]], given["error"], NOW)
+
+    def register(self, given, _):
+        self.targets.add(given["target_name"])
+        self.router.release(given["target_name"], NOW)
 
     def lose(self, given, _):
         self.router.lose(given["reason"])

@@ -12,7 +12,7 @@ from vectorgen.kit import case
 SOURCE = "tools/make_comm_vectors.py"
 _made: list[tuple[str, Json]] = []
 CLOSERS = {"kernel": "iopub", "starter": "shell"}
-CHANNELS = {**CLOSERS, "attached": "shell"}
+CHANNELS = {**CLOSERS, "attached": "shell", "keeper": "shell"}
 
 # --- steps of a scenario -----------------------------------------------------------------------------
 
@@ -329,6 +329,59 @@ def valid_lose_adopt() -> None:
     )
 
 
+def register(target: str, *events: Json) -> Json:
+    return {"register": {"target_name": target}, "events": list(events)}
+
+
+def valid_keep() -> None:
+    opened = {"type": "opened", "comm_id": "c1", "target_name": "later"}
+    data = [{"type": "received", "comm_id": "c1", "data": {"n": n}} for n in range(2)]
+    keeps = {"role": "keeper"}
+    scenario(
+        "valid",
+        "kept-open-is-delivered-when-registered",
+        "A comm waits for its target with its messages; then it is as if they came now.",
+        receive("comm_open", open_content(target="later")),
+        *(receive("comm_msg", content(data={"n": n})) for n in range(2)),
+        register("later", opened, *data),
+        received(),
+        open_comms={"c1": "later"},
+        **keeps,
+    )
+    scenario(
+        "valid",
+        "close-of-a-kept-comm-drops-it",
+        "Nobody has seen a comm that was closed while it waited; what follows is late.",
+        receive("comm_open", open_content(target="later")),
+        receive("comm_close", content()),
+        register("later"),
+        late("comm_msg"),
+        **keeps,
+    )
+    scenario(
+        "valid",
+        "the-comm-that-waited-longest-goes",
+        "When too much waits, the oldest comm goes whole; its later messages are unknown.",
+        receive("comm_open", open_content(target="later")),
+        receive("comm_msg", content(data={"n": 0})),
+        receive("comm_open", open_content("c2", "later")),
+        unknown("comm_msg"),
+        register("later", {**opened, "comm_id": "c2"}),
+        limits={"max_kept_messages": 2},
+        open_comms={"c2": "later"},
+        **keeps,
+    )
+    scenario(
+        "valid",
+        "kept-comms-are-lost-with-the-kernel",
+        "What waits belongs to a kernel that is gone: it is forgotten.",
+        receive("comm_open", open_content(target="later")),
+        {"lose": {"reason": "the kernel died"}},
+        register("later"),
+        **keeps,
+    )
+
+
 def valid_leniency() -> None:
     for msg_type, opened in (("comm_open", False), ("comm_msg", True), ("comm_close", True)):
         for name, data in (("missing", ...), ("null", None), ("empty-array", [])):
@@ -525,6 +578,20 @@ def invalid_opens() -> None:
     )
 
 
+def invalid_keep() -> None:
+    opened = {"type": "opened", "comm_id": "c1", "target_name": "later"}
+    scenario(
+        "invalid",
+        "open-of-an-id-that-waits",
+        "An open for the id of a comm that waits is reported; the one that waits is kept.",
+        receive("comm_open", open_content(target="later")),
+        receive("comm_open", open_content(target="later"), events=[fault()]),
+        {"register": {"target_name": "later"}, "events": [opened]},
+        open_comms={"c1": "later"},
+        role="keeper",
+    )
+
+
 def invalid_refuse() -> None:
     error = {"code": "remote_error", "name": "ValueError", "message": "no"}
     for role in CHANNELS:
@@ -692,9 +759,11 @@ def all_cases() -> list[tuple[str, Json]]:
     valid_lives()
     valid_late()
     valid_lose_adopt()
+    valid_keep()
     valid_leniency()
     valid_ids()
     invalid_opens()
+    invalid_keep()
     invalid_refuse()
     invalid_calls()
     invalid_fields()

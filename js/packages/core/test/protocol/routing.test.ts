@@ -28,32 +28,42 @@ interface Step {
   close?: Act;
   refuse?: { comm_id: string; error: CloseReason };
   lose?: { reason: string };
+  register?: { target_name: string };
   new?: boolean;
   events?: JsonObject[];
   sends?: JsonObject[];
   error?: JsonObject;
 }
 interface Scenario {
-  role: "kernel" | "starter" | "attached";
+  role: "kernel" | "starter" | "attached" | "keeper";
   targets: string[];
   limits?: Partial<Limits>;
   steps: Step[];
   open_comms: Record<string, string>;
 }
 
+const ON_UNKNOWN = {
+  kernel: "close",
+  starter: "close",
+  attached: "ignore",
+  keeper: "keep",
+} as const;
+
 /** One end that a scenario drives; remembers the record of each comm by its id. */
 class End {
   readonly router: Router;
   readonly #records = new Map<string, CommRecord>();
   readonly #opened = new Map<string, Extract<Event, { type: "opened" }>>();
+  readonly #targets: Set<string>;
   #sent = 0;
 
   constructor({ role, targets, limits }: Scenario) {
+    this.#targets = new Set(targets);
     this.router = new Router({
       channel: role === "kernel" ? "iopub" : "shell",
       session: "s1",
-      on_unknown: role === "attached" ? "ignore" : "close",
-      knowsTarget: (name) => targets.includes(name),
+      on_unknown: ON_UNKNOWN[role],
+      knowsTarget: (name) => this.#targets.has(name),
       newMsgId: () => `sent-${++this.#sent}`,
       limits: { ...DEFAULT_LIMITS, ...limits },
     });
@@ -74,7 +84,8 @@ class End {
     return { events, sends, error };
   }
 
-  #act({ receive, open, adopt, send, close, refuse, lose, new: isNew = false }: Step): void {
+  #act({ new: isNew = false, ...step }: Step): void {
+    const { receive, open, adopt, send, close, refuse, lose, register } = step;
     if (receive) this.router.receive(received(receive), 0);
     if (open) {
       const record = this.#record(open, true, isNew);
@@ -85,6 +96,10 @@ class End {
     if (close) this.router.sendClose(this.#record(close, true, isNew), outgoing(close), 0);
     if (refuse) this.#refuse(refuse);
     if (lose) this.router.lose(lose.reason);
+    if (register) {
+      this.#targets.add(register.target_name);
+      this.router.release(register.target_name, 0);
+    }
   }
 
   #refuse({ comm_id, error }: NonNullable<Step["refuse"]>): void {
