@@ -12,7 +12,6 @@ declare const VERSION: string;
 export async function make_plugins(load: Load): Promise<Plugin[]> {
   const { INotebookTracker } = await load("@jupyterlab/notebook");
   const { IConsoleTracker = null } = await load("@jupyterlab/console").catch(nothing);
-  announce();
   let app: App;
   const documents = new Documents((context: SessionContext) => makeDocument(app, context));
   const plugins = [
@@ -20,11 +19,12 @@ export async function make_plugins(load: Load): Promise<Plugin[]> {
     ...(IConsoleTracker === null ? [] : [consoles(IConsoleTracker, documents)]),
     windowJupyter(INotebookTracker, documents),
   ];
-  // The first plugin that is activated tells which application this is.
+  // The first plugin that is activated tells which application this is, and that we are not switched off.
   return plugins.map((plugin) => ({
     ...plugin,
     activate: (given, ...services) => {
       app = given;
+      announce();
       plugin.activate(given, ...services);
     },
   }));
