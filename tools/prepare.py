@@ -105,16 +105,6 @@ def install_chromium() -> None:
         apt_install("chromium", "the browser tests drive a real Chromium")
 
 
-def link_labextension() -> None:
-    """Let JupyterLab in ``.venv`` find the extension where it is built, as the wheel would install it."""
-    link = VENV / node.LABEXTENSION_PLACE
-    if link.is_symlink() and link.resolve() == node.LABEXTENSION.resolve():
-        return
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(node.LABEXTENSION)
-
-
 def prepare(target: str) -> None:
     """Do everything ``make <target>`` needs before its own work."""
     make_venv()
@@ -127,8 +117,6 @@ def prepare(target: str) -> None:
         matrix.make_all()
     if target in {"demo", "test", "matrix"}:
         run(PYTHON, ROOT / "tools" / "node.py", "build")
-    if target == "test":
-        link_labextension()
 
 
 if __name__ == "__main__":

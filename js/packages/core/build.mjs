@@ -20,7 +20,6 @@ await build({
   ...common,
   entryPoints: {
     index: here("src/index.ts"),
-    lab: here("src/lab.ts"),
     hosts: here("src/hosts.ts"),
     wire: here("src/wire/index.ts"),
   },

@@ -18,7 +18,7 @@ const options = {
   // Browsers keep what a server gives them: a new build has new names.
   entryNames: "[name].[hash]",
   // From source, so that this build needs no other one before it.
-  alias: { "tsushin/lab": here("../core/src/lab.ts") },
+  alias: { "tsushin/hosts": here("../core/src/hosts.ts") },
 };
 
 /** Build one file and return its name. */

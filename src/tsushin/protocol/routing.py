@@ -160,11 +160,6 @@ class Router:
         known = CommId(comm_id)
         return self._state(known) is State.UNOPENED and known not in self._waiting
 
-    @property
-    def dropped(self) -> int:
-        """Messages that were dropped because nobody registered their target (count)."""
-        return self._waiting.dropped
-
     def next_event(self) -> Event | None:
         """Take the oldest event, or None. Call until None after each ``receive`` and ``lose``."""
         return self._events.popleft() if self._events else None

@@ -279,6 +279,11 @@ export class CommManager implements CommOwner {
     return opened;
   }
 
+  /** Say whether a comm is open, waiting or remembered as closed here. */
+  knows(comm_id: string): boolean {
+    return !this.#router.isNew(comm_id);
+  }
+
   /** Every comm is lost: `on_close` runs with the reason, waits end with `error`. */
   lose(reason: string, error: TsushinError | null = null): void {
     this.#router.lose(reason);

@@ -95,7 +95,16 @@ it.each(inTypeScript.filter((entry) => entry.kind === "attribute"))("$name exist
 });
 
 it("has no public member of Comm, CommManager or Frontend that spec/api.json lacks", () => {
-  const forHosts = ["runtime", "limits", "openComm", "sendComm", "closeComm", "receive", "lose"];
+  const forHosts = [
+    "runtime",
+    "limits",
+    "openComm",
+    "sendComm",
+    "closeComm",
+    "receive",
+    "lose",
+    "knows",
+  ];
   const forConnect = ["request", "watch", "forget", "handshake", "kernel_gone"];
   const others = [...forHosts, ...forConnect, "comm_info", "next_msg_id", "constructor"];
   const own = ["toString", "toJSON", "dispose"];

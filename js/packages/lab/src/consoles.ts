@@ -9,11 +9,8 @@ export function consoles(token: unknown, documents: Documents): Plugin {
     autoStart: true,
     optional: [token],
     activate: (_app, tracker) => {
-      const bind = ({ sessionContext, console }: ConsolePanel) =>
-        documents.bind(sessionContext, console.rendermime);
-      const consoles = tracker as Tracker<ConsolePanel> | null;
-      consoles?.forEach(bind);
-      consoles?.widgetAdded.connect((_sender, panel) => bind(panel));
+      if (tracker === null) return;
+      documents.bindAll(tracker as Tracker<ConsolePanel>, (panel) => panel.console.rendermime);
     },
   };
 }

@@ -1,6 +1,6 @@
 /** The documents of this window, each with its kernel: found by the session context that its views share. */
-import type { DocumentKernel } from "tsushin/lab";
-import type { RenderMime, SessionContext } from "./types.js";
+import type { DocumentKernel } from "tsushin/hosts";
+import type { RenderMime, SessionContext, Tracker } from "./types.js";
 import { runScriptsWith } from "./renderer.js";
 import type { RunScript } from "./renderer.js";
 
@@ -8,6 +8,11 @@ import type { RunScript } from "./renderer.js";
 export interface Document {
   readonly kernel: DocumentKernel;
   readonly run: RunScript;
+}
+
+/** A notebook or a console: what shows a document. */
+interface View {
+  readonly sessionContext: SessionContext;
 }
 
 export class Documents {
@@ -18,9 +23,15 @@ export class Documents {
     this.#make = make;
   }
 
-  /** Bind one view of a document: its scripts run at the document's kernel. */
-  bind(context: SessionContext, rendermime: RenderMime): void {
-    runScriptsWith(rendermime, this.#of(context).run);
+  /** Bind every view of a kind, now and later: its scripts run at its document's kernel. */
+  bindAll<Panel extends View>(
+    tracker: Tracker<Panel>,
+    rendermime: (panel: Panel) => RenderMime,
+  ): void {
+    const bind = (panel: Panel) =>
+      runScriptsWith(rendermime(panel), this.#of(panel.sessionContext).run);
+    tracker.forEach(bind);
+    tracker.widgetAdded.connect((_sender, panel) => bind(panel));
   }
 
   /** Return `Jupyter` of a document, or undefined where it is not bound. */

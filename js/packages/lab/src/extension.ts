@@ -32,7 +32,8 @@ export async function make_plugins(load: Load): Promise<Plugin[]> {
 
 /** Tell the bridge, where there is one, that it is not needed in this page. */
 function announce(): void {
-  (globalThis as { tsushin?: { extension?: string } }).tsushin = { extension: VERSION };
+  const page = globalThis as { tsushin?: { extension?: string } };
+  (page.tsushin ??= {}).extension = VERSION; // a bridge may have its own entries there
 }
 
 function nothing(): Record<string, unknown> {

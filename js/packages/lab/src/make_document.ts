@@ -1,6 +1,6 @@
 /** Make what one document has of ours: its kernel, its modules, and how its scripts run. */
-import { DocumentKernel, make_amd, page_target_loader, run_script } from "tsushin/lab";
-import type { Amd } from "tsushin/lab";
+import { DocumentKernel, make_amd, page_target_loader, run_script } from "tsushin/hosts";
+import type { Amd } from "tsushin/hosts";
 import type { Document } from "./documents.js";
 import type { App, SessionContext } from "./types.js";
 import { withoutGlobal } from "./window_jupyter.js";

@@ -9,11 +9,8 @@ export function notebooks(token: unknown, documents: Documents): Plugin {
     autoStart: true,
     optional: [token],
     activate: (_app, tracker) => {
-      const bind = ({ sessionContext, content }: NotebookPanel) =>
-        documents.bind(sessionContext, content.rendermime);
-      const notebooks = tracker as Tracker<NotebookPanel> | null;
-      notebooks?.forEach(bind);
-      notebooks?.widgetAdded.connect((_sender, panel) => bind(panel));
+      if (tracker === null) return;
+      documents.bindAll(tracker as Tracker<NotebookPanel>, (panel) => panel.content.rendermime);
     },
   };
 }

@@ -3,7 +3,7 @@
  * 7.0 to 7.6. Structural, so that building needs none of its packages; the browser tests hold them against the
  * real ones.
  */
-import type { KernelConnection, LabSignal } from "tsushin/lab";
+import type { KernelConnection, LabSignal } from "tsushin/hosts";
 
 /** Loads one of the packages that JupyterLab shares. */
 export type Load = (name: string) => Promise<Record<string, unknown>>;

@@ -53,7 +53,10 @@ export class DocumentKernel {
     this.#onError = on_error;
     this.#memory = new PageMemory(document, storage);
     this.#link = new KernelLink({
-      isRegistered: (name) => this.frontend.comm_manager.targets.has(name),
+      ours: {
+        isRegistered: (name) => this.frontend.comm_manager.targets.has(name),
+        knows: (comm_id) => this.frontend.comm_manager.knows(comm_id),
+      },
     });
     if (this.#memory.hasClaims) this.#link.hold();
     this.frontend = new Frontend(this.#link, {
@@ -100,23 +103,22 @@ export class DocumentKernel {
 
   /** Ask the kernel which comms it has; offer those that it opened. */
   async #findOpenComms(): Promise<void> {
-    let open: CommInfo = {};
+    let open: CommInfo;
     try {
       open = await this.frontend.comms(null, COMM_INFO_TIMEOUT);
     } catch (error) {
-      // Without an answer there is nothing to restore; comms of this page go their way all the same.
-      const isExpected = error instanceof TsushinError || error instanceof DOMException;
-      if (!isExpected) throw error;
+      this.#link.openAlive([]); // comms of this page go their way all the same
+      if (error instanceof TsushinError || error instanceof DOMException) return; // no answer
+      throw error;
     }
     const { comm_manager } = this.frontend;
-    const alive = new Set(Object.keys(open));
+    const alive = Object.keys(open);
     this.#memory.prune(new Set([...alive, ...comm_manager.comms.keys()]));
     const pages = this.#memory.ids();
-    this.#link.openAlive([...alive].filter((id) => pages.has(id)));
+    this.#link.openAlive(alive.filter((id) => pages.has(id)));
     const kernels = Object.entries(open).filter(
       ([id, { target_name }]) => !pages.has(id) && !this.#link.isForeign(target_name),
     );
-    this.#link.adopt(kernels.map(([id]) => id));
     comm_manager.restore(Object.fromEntries(kernels));
   }
 

@@ -129,11 +129,6 @@ export class Router {
     return this.#state(comm_id) === "UNOPENED" && !this.#waiting.has(comm_id);
   }
 
-  /** Messages that were dropped because nobody registered their target (count). */
-  get dropped(): number {
-    return this.#waiting.dropped;
-  }
-
   /** Take every event there is, in order. Call after each `receive` and `lose`. */
   events(): Event[] {
     const events = this.#events;

@@ -9,27 +9,22 @@
  * A document has a kernel later than it has outputs, and another one after the user changed it. So the link
  * outlives connections: what is sent while there is none waits, bounded, and leaves in order.
  */
-import {
-  QueueFull,
-  RemoteProtocolError,
-  TransportClosed,
-  TransportLost,
-  quote,
-} from "../errors.js";
+import { QueueFull, RemoteProtocolError, TransportClosed, TransportLost } from "../errors.js";
 import { keptBytes } from "../protocol/inbox.js";
 import type { Limits } from "../protocol/limits.js";
 import { DEFAULT_LIMITS } from "../protocol/limits.js";
-import type { Channel, Header, Message } from "../protocol/messages.js";
-import { CHANNELS, COMM_TYPES, isJsonObject, msgType, newMessage } from "../protocol/messages.js";
+import type { Message } from "../protocol/messages.js";
+import { COMM_TYPES, msgType } from "../protocol/messages.js";
 import { byteView } from "../protocol/views.js";
 import { describe } from "../runtime.js";
 import type { Receiver, Transport } from "./base.js";
+import { messageOf } from "../wire/parts.js";
+import type { OurComms } from "./kernel_connection_comms.js";
 import { SharedComms } from "./kernel_connection_comms.js";
 import type { AnyMessage, KernelConnection, LabMessage } from "./lab_types.js";
 
 export interface KernelLinkOptions {
-  /** Says whether a target is registered with us. */
-  readonly isRegistered: (target_name: string) => boolean;
+  readonly ours: OurComms;
   readonly limits?: Limits;
 }
 
@@ -71,19 +66,13 @@ export class KernelLink implements Transport {
     this.#leave();
     if (connection === null) return;
     this.#connection = connection;
-    this.#shared = new SharedComms(connection, this.#options.isRegistered);
+    this.#shared = new SharedComms(connection, this.#options.ours);
     connection.anyMessage.connect(this.#onAnyMessage);
     this.#flush();
   }
 
-  /** These comms of the kernel are ours, although they were opened before this link was made. */
-  adopt(comm_ids: Iterable<string>): void {
-    for (const comm_id of comm_ids) this.#shared?.add(comm_id);
-  }
-
   /** Every comm of the kernel is gone, its process too. */
   clear(): void {
-    this.#shared?.clear();
     this.#alive = null;
   }
 
@@ -152,10 +141,8 @@ export class KernelLink implements Transport {
   }
 
   #sendNow(connection: KernelConnection, message: Message): void {
-    if (msgType(message) === "comm_open") {
-      const comm_id = String(message.content.comm_id);
-      this.#shared?.add(comm_id);
-      if (this.#alive?.delete(comm_id)) return;
+    if (msgType(message) === "comm_open" && this.#alive?.delete(String(message.content.comm_id))) {
+      return;
     }
     const msg = toLab(message);
     try {
@@ -174,7 +161,7 @@ export class KernelLink implements Transport {
     if (direction !== "recv" || this.#receiver === null) return;
     let message: Message;
     try {
-      message = fromLab(msg);
+      message = messageOf(msg, (msg.buffers ?? []).map(byteView));
     } catch (error) {
       if (!(error instanceof RemoteProtocolError)) throw error;
       this.#receiver.fault(error);
@@ -187,31 +174,14 @@ export class KernelLink implements Transport {
   #isOurs(message: Message): boolean {
     const { comm_id, target_name, target_module } = message.content;
     if (this.#shared === null || !isComm(message) || typeof comm_id !== "string") return true;
-    if (msgType(message) !== "comm_open") return this.#shared.has(comm_id);
+    if (msgType(message) !== "comm_open") return this.#options.ours.knows(comm_id);
     if (typeof target_name !== "string") return true; // a fault
-    return this.#shared.claims(comm_id, target_name, target_module);
+    return this.#shared.claims(target_name, target_module);
   }
 }
 
 function isComm(message: Message): boolean {
   return COMM_TYPES.includes(msgType(message));
-}
-
-function fromLab(msg: LabMessage): Message {
-  const { channel, header, parent_header, metadata, content, buffers = [] } = msg;
-  for (const [name, part] of Object.entries({ header, parent_header, metadata, content })) {
-    if (isJsonObject(part)) continue;
-    throw new RemoteProtocolError(`message ${name}: expected an object, got ${quote(part)}`);
-  }
-  if (!CHANNELS.includes(channel as Channel)) {
-    throw new RemoteProtocolError(`message channel: expected a channel, got ${quote(channel)}`);
-  }
-  return newMessage(channel as Channel, header as Header, {
-    parent_header: { ...parent_header },
-    metadata: { ...metadata },
-    content: { ...content },
-    buffers: buffers.map(byteView),
-  });
 }
 
 function toLab(message: Message): LabMessage {

@@ -20,17 +20,23 @@ interface Private {
   _handleCommClose: Handler;
 }
 
+/** What we have, as our manager knows it. */
+export interface OurComms {
+  /** Say whether a target is registered with us. */
+  isRegistered(target_name: string): boolean;
+  /** Say whether a comm is, or was, one of ours. */
+  knows(comm_id: string): boolean;
+}
+
 /** The part of JupyterLab's connection that we and JupyterLab share. */
 export class SharedComms {
   readonly #connection: KernelConnection;
   readonly #private: Private | null;
-  readonly #isRegistered: (target_name: string) => boolean;
-  readonly #ours = new Set<string>(); // ids; those closed too, since closes cross on the wire
+  readonly #ours: OurComms;
 
-  /** `isRegistered` says whether a target is registered with us. */
-  constructor(connection: KernelConnection, isRegistered: (target_name: string) => boolean) {
+  constructor(connection: KernelConnection, ours: OurComms) {
     this.#connection = connection;
-    this.#isRegistered = isRegistered;
+    this.#ours = ours;
     this.#private = asPrivate(connection);
     if (this.#private !== null) this.#hideOurs(this.#private);
   }
@@ -40,30 +46,11 @@ export class SharedComms {
     return this.#private !== null && Object.hasOwn(this.#private._targetRegistry, target_name);
   }
 
-  /** Say whether this `comm_open` is for us. Call for each one, before JupyterLab handles it. */
-  claims(comm_id: string, target_name: string, target_module: unknown): boolean {
-    if (this.#private === null) {
-      if (this.#isRegistered(target_name)) this.#quieten(target_name);
-    } else if (target_module == null && this.isForeign(target_name)) {
-      return false;
-    }
-    this.#ours.add(comm_id);
+  /** Say whether a `comm_open` is for us. Call for each one, before JupyterLab handles it. */
+  claims(target_name: string, target_module: unknown): boolean {
+    if (this.#private !== null) return target_module != null || !this.isForeign(target_name);
+    if (this.#ours.isRegistered(target_name)) this.#quieten(target_name);
     return true;
-  }
-
-  /** Say whether a comm is one of ours. */
-  has(comm_id: string): boolean {
-    return this.#ours.has(comm_id);
-  }
-
-  /** A comm is ours that was opened by this page, now or before it was reloaded, or before it came. */
-  add(comm_id: string): void {
-    this.#ours.add(comm_id);
-  }
-
-  /** Every comm is gone. */
-  clear(): void {
-    this.#ours.clear();
   }
 
   /** Give the connection back its own methods. */
@@ -74,14 +61,15 @@ export class SharedComms {
     delete own._handleCommClose;
   }
 
+  /** JupyterLab handles a message after we have: by then our manager knows of the comm. */
   #hideOurs(connection: Private): void {
     const { _handleCommOpen: open, _handleCommClose: close } = connection;
     connection._handleCommOpen = async (msg) => {
-      if (!this.#ours.has(commId(msg))) await open.call(connection, msg);
+      if (!this.#ours.knows(commId(msg))) await open.call(connection, msg);
     };
     // JupyterLab logs an error about a close of a comm it does not know.
     connection._handleCommClose = async (msg) => {
-      if (!this.#ours.has(commId(msg))) await close.call(connection, msg);
+      if (!this.#ours.knows(commId(msg))) await close.call(connection, msg);
     };
   }
 

@@ -11,8 +11,7 @@ import type { Limits } from "../protocol/limits.js";
 import type { JsonObject, Message } from "../protocol/messages.js";
 import { byteView } from "../protocol/views.js";
 import type { BufferLike } from "../protocol/views.js";
-import { demandHeader, demandObject, demandObjectOrEmptyList } from "./parts.js";
-import { demandChannel } from "./ws_v1.js";
+import { messageOf } from "./parts.js";
 
 export const MARK = "tsushin";
 export const VERSION = 1;
@@ -39,18 +38,9 @@ export function decode(
   buffers: readonly BufferLike[] = [],
   limits: Limits = DEFAULT_LIMITS,
 ): Message {
-  const json = demandObject(value, "message");
   checkLimit(limits, "max_buffers", buffers.length);
   const views = buffers.map(byteView);
   const size = views.reduce((sum, view) => sum + view.byteLength, 0);
   checkLimit(limits, "max_message_bytes", size);
-  return {
-    channel: demandChannel(json.channel),
-    header: demandHeader(json.header),
-    parent_header: demandObjectOrEmptyList(json.parent_header, "parent_header"),
-    metadata: demandObjectOrEmptyList(json.metadata, "metadata"),
-    content: demandObject(json.content, "content"),
-    buffers: views,
-    identities: [],
-  };
+  return messageOf(value, views);
 }

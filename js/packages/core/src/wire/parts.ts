@@ -2,8 +2,8 @@
 import { WireError, quote } from "../errors.js";
 import type { Limits } from "../protocol/limits.js";
 import { checkLimit } from "../protocol/limits.js";
-import type { Header, JsonObject } from "../protocol/messages.js";
-import { isJsonObject } from "../protocol/messages.js";
+import type { Channel, Header, JsonObject, Message } from "../protocol/messages.js";
+import { CHANNELS, isJsonObject } from "../protocol/messages.js";
 
 const encoder = new TextEncoder();
 // ignoreBOM keeps a byte order mark in the text, where JSON.parse refuses it.
@@ -88,6 +88,14 @@ export function demandHeader(value: unknown): Header {
   return header as unknown as Header; // the three fields that are read were checked above
 }
 
+/** Return `value` as a channel; throws `WireError` where it is none. */
+export function demandChannel(value: unknown): Channel {
+  const channel = CHANNELS.find((known) => known === value);
+  if (channel !== undefined) return channel;
+  const got = value === undefined ? "it is missing" : `got ${quote(value)}`;
+  throw new WireError(`expected one of ${CHANNELS.join(", ")}, ${got}`, { part: "channel" });
+}
+
 /** The four JSON parts of a message, as every carrier but the default WebSocket one has them. */
 export interface JsonParts {
   header: Header;
@@ -120,5 +128,19 @@ export function decodeParts(parts: readonly Uint8Array[]): JsonParts {
     parent_header: demandObjectOrEmptyList(parent_header, "parent_header"),
     metadata: demandObjectOrEmptyList(metadata, "metadata"),
     content: demandObject(content, "content"),
+  };
+}
+
+/** Return a message whose JSON is parsed already. Throws `WireError`, naming the part that is not right. */
+export function messageOf(value: unknown, buffers: readonly Uint8Array[]): Message {
+  const json = demandObject(value, "message");
+  return {
+    channel: demandChannel(json.channel),
+    header: demandHeader(json.header),
+    parent_header: demandObjectOrEmptyList(json.parent_header, "parent_header"),
+    metadata: demandObjectOrEmptyList(json.metadata, "metadata"),
+    content: demandObject(json.content, "content"),
+    buffers,
+    identities: [],
   };
 }

@@ -11,18 +11,9 @@ import { WireError, quote } from "../errors.js";
 import type { Limits } from "../protocol/limits.js";
 import { DEFAULT_LIMITS, checkLimit } from "../protocol/limits.js";
 import type { Message } from "../protocol/messages.js";
-import {
-  decodeText,
-  demandHeader,
-  demandObject,
-  demandObjectOrEmptyList,
-  encodeJson,
-  encodeText,
-  parse,
-} from "./parts.js";
+import { decodeText, demandObject, messageOf, encodeJson, encodeText, parse } from "./parts.js";
 import type { TableLayout } from "./offsets.js";
 import { readCount, readParts, writeFrame } from "./offsets.js";
-import { demandChannel } from "./ws_v1.js";
 
 const LAYOUT: TableLayout = { width: 4, littleEndian: false, least: 1, lastIsEnd: false };
 
@@ -70,13 +61,5 @@ function fromJson(text: string, buffers: Uint8Array[]): Message {
   if (!Array.isArray(inside) || inside.length > 0) {
     throw new WireError(`expected an empty list, got ${quote(inside)}`, { part: "buffers" });
   }
-  return {
-    channel: demandChannel(json.channel),
-    header: demandHeader(json.header),
-    parent_header: demandObjectOrEmptyList(json.parent_header, "parent_header"),
-    metadata: demandObjectOrEmptyList(json.metadata, "metadata"),
-    content: demandObject(json.content, "content"),
-    buffers,
-    identities: [],
-  };
+  return messageOf(json, buffers);
 }

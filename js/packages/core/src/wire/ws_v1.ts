@@ -7,12 +7,17 @@
  * Spec: jupyter_server, WebSocket protocols, "v1.kernel.websocket.jupyter.org".
  * Vectors: spec/vectors/ws-v1.
  */
-import { WireError, quote } from "../errors.js";
 import type { Limits } from "../protocol/limits.js";
 import { DEFAULT_LIMITS, checkLimit } from "../protocol/limits.js";
-import type { Channel, Message } from "../protocol/messages.js";
-import { CHANNELS } from "../protocol/messages.js";
-import { checkPartSizes, decodeParts, decodeText, encodeParts, encodeText } from "./parts.js";
+import type { Message } from "../protocol/messages.js";
+import {
+  checkPartSizes,
+  decodeParts,
+  decodeText,
+  demandChannel,
+  encodeParts,
+  encodeText,
+} from "./parts.js";
 import type { TableLayout } from "./offsets.js";
 import { readCount, readParts, writeFrame } from "./offsets.js";
 
@@ -44,12 +49,4 @@ export function decode(frame: Uint8Array, limits: Limits = DEFAULT_LIMITS): Mess
     buffers: parts.slice(4),
     identities: [],
   };
-}
-
-/** Return `value` as a channel; throws `WireError` where it is none. */
-export function demandChannel(value: unknown): Channel {
-  const channel = CHANNELS.find((known) => known === value);
-  if (channel !== undefined) return channel;
-  const got = value === undefined ? "it is missing" : `got ${quote(value)}`;
-  throw new WireError(`expected one of ${CHANNELS.join(", ")}, ${got}`, { part: "channel" });
 }
