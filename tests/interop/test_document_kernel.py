@@ -1,4 +1,4 @@
-"""A document's comms over JupyterLab's own client, in Node, through a real Jupyter Server to a real kernel."""
+"""A document's comms over JupyterLab's own client, in Node, through a real Jupyter Server and kernel."""
 
 from __future__ import annotations
 

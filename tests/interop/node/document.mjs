@@ -31,7 +31,9 @@ await manager.ready;
 
 /** Connect as JupyterLab does for a document that was opened just now. */
 async function page() {
-  const connection = manager.connectTo({ model: { id: kernelId, name: "python3" } });
+  const connection = manager.connectTo({
+    model: { id: kernelId, name: "python3" },
+  });
   connection.commsOverSubshells = CommsOverSubshells.PerCommTarget; // JupyterLab's own setting
   const errors = [];
   const document = new DocumentKernel({
@@ -41,13 +43,21 @@ async function page() {
   });
   document.connect(connection);
   await connection.info;
-  return { connection, document, manager: document.frontend.comm_manager, errors };
+  return {
+    connection,
+    document,
+    manager: document.frontend.comm_manager,
+    errors,
+  };
 }
 
 /** Run code in the kernel; return the value of its last expression, which is JSON. */
 async function run({ connection }, code, expression = "None") {
   const user_expressions = { value: `__import__("json").dumps(${expression})` };
-  const { content } = await connection.requestExecute({ code, user_expressions }).done;
+  const { content } = await connection.requestExecute({
+    code,
+    user_expressions,
+  }).done;
   if (content.status !== "ok") throw new Error(content.traceback?.join("\n"));
   return JSON.parse(eval(content.user_expressions.value.data["text/plain"]));
 }
@@ -74,13 +84,20 @@ async function foreign() {
   const code = `${RECORD}\nc = Comm("foreign", {"hello": 1}); record(c); c.send({"n": 1}); c.send({"n": 2})`;
   await run(here, code);
   await run(here, "");
-  return { got, kernel: await run(here, "", "[heard, closed, c.closed]"), ours: here.manager.comms.size };
+  return {
+    got,
+    kernel: await run(here, "", "[heard, closed, c.closed]"),
+    ours: here.manager.comms.size,
+  };
 }
 
 /** A comm whose target comes later is delivered then, with what came before; the kernel never saw a close. */
 async function early() {
   const here = await page();
-  await run(here, `${RECORD}\nc = Comm("late", {"hello": 1}); record(c); c.send({"n": 1}); c.send({"n": 2})`);
+  await run(
+    here,
+    `${RECORD}\nc = Comm("late", {"hello": 1}); record(c); c.send({"n": 1}); c.send({"n": 2})`,
+  );
   const before = await run(here, "", "[closed, c.closed]");
   const got = [];
   const done = new Promise((resolve) =>
@@ -92,7 +109,11 @@ async function early() {
   );
   await done;
   await run(here, "");
-  return { before, got, after: await run(here, "", "[heard, closed, c.closed]") };
+  return {
+    before,
+    got,
+    after: await run(here, "", "[heard, closed, c.closed]"),
+  };
 }
 
 /** A part of a larger array is sent as that part. */
@@ -105,23 +126,33 @@ async function subview() {
   const comm = here.manager.new_comm("sink");
   comm.send({ n: 1 }, {}, [part]);
   await run(here, "");
-  const sent = Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString("hex");
+  const sent = Buffer.from(
+    part.buffer,
+    part.byteOffset,
+    part.byteLength,
+  ).toString("hex");
   return { sent, heard: await run(here, "", "heard") };
 }
 
 /** After a reload the kernel's comm is offered to the target that is registered again. */
 async function reload() {
   const first = await page();
-  const opened = new Promise((resolve) => first.manager.register_target("kept", resolve));
+  const opened = new Promise((resolve) =>
+    first.manager.register_target("kept", resolve),
+  );
   await run(first, `${RECORD}\nc = Comm("kept", {"hello": 1}); record(c)`);
   const before = await opened;
   first.connection.dispose(); // the page is gone, and nobody says goodbye
 
   const second = await page();
   const again = await new Promise((resolve) =>
-    second.manager.register_target("kept", (comm, open) => resolve({ comm, open })),
+    second.manager.register_target("kept", (comm, open) =>
+      resolve({ comm, open }),
+    ),
   );
-  const answer = new Promise((resolve) => again.comm.on_msg((msg) => resolve(msg.content.data)));
+  const answer = new Promise((resolve) =>
+    again.comm.on_msg((msg) => resolve(msg.content.data)),
+  );
   again.comm.send({ after: "reload" });
   await run(second, `c.send({"to": "the new page"})`);
   return {
@@ -139,7 +170,8 @@ async function subshells() {
   const code = `${RECORD}\nimport threading\nbefore = threading.active_count()\nfor name in ["known", "a", "b", "c", "d"]:\n    Comm(name).send({})`;
   await run(here, code);
   await run(here, "");
-  const threads = "[t.name for t in threading.enumerate() if t.name.startswith('subshell')]";
+  const threads =
+    "[t.name for t in threading.enumerate() if t.name.startswith('subshell')]";
   return { threads: await run(here, "", threads) };
 }
 
