@@ -36,6 +36,9 @@ class Rules:
     may_lose: bool = False
     may_repeat_open: bool = False
     may_adopt: bool = False
+    keeper: int | None = (
+        None  # a frontend that registers the target at any time, and keeps till then
+    )
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ class World:
     listed: bool | None = None  # a comm_info_reply on its way to the second frontend has the comm
     lost: bool = False
     repeated: bool = False
+    waiting: tuple[str, ...] = ()  # what the keeper keeps
+    heard: int = 0  # messages that the keeper's application got
+    registered: bool = False
 
 
 def put(values, place, value):
@@ -64,13 +70,16 @@ class Step:
         self.routers = [self.router(end) for end in ENDS]
 
     def router(self, end):
+        keeps = end == self.rules.keeper
         made = Router(
             channel="shell" if end else "iopub",
             session=str(end),
-            on_unknown=self.rules.on_unknown if end else "close",
-            knows_target=lambda _: self.rules.knows[end],
+            on_unknown="keep" if keeps else self.rules.on_unknown if end else "close",
+            knows_target=lambda _: self.world.registered if keeps else self.rules.knows[end],
             new_msg_id=lambda: "m",
         )
+        for msg_type in self.world.waiting if keeps else ():
+            receive(made, msg_type)
         if self.world.states[end] is State.OPEN:
             made._live[ID] = self.records[end]
         if self.world.remembered[end]:
@@ -107,14 +116,37 @@ class Step:
     def deliver(self, way):
         (_, end), (msg_type, *rest) = WAYS[way], self.world.queues[way]
         self.world = replace(self.world, queues=put(self.world.queues, way, tuple(rest)))
-        content = {"comm_id": ID, "target_name": "t", "data": {}}
-        self.routers[end].receive(Message("shell", {"msg_type": msg_type}, content=content), 0.0)
+        receive(self.routers[end], msg_type)
+        if ID in self.routers[end]._waiting:
+            assert self.routers[end].events() == []
+            return replace(self.after(end), waiting=(*self.world.waiting, msg_type))
+        if self.world.waiting and end == self.rules.keeper:  # closed before anybody asked for it
+            assert (self.routers[end].events(), msg_type) == ([], "comm_close")
+            return replace(self.after(end), waiting=())
         [event] = self.routers[end].events()
+        self.count(end, [event])
         self.check(end, msg_type, event)
         if isinstance(event, Opened):
             self.records[end] = self.routers[end].record(ID)
         replies = [event.error.reply] if isinstance(event, ProtocolFault) else []
         return self.after(end, replies=[r for r in replies if r is not None])
+
+    def register(self, end):
+        """The application registers the target: what waited is there at once, in order."""
+        self.world = replace(self.world, registered=True, waiting=())
+        waited = len(self.routers[end]._waiting._comms)
+        self.routers[end].release("t", 0.0)
+        events = self.routers[end].events()
+        assert [type(event) for event in events[:1]] == [Opened] * waited
+        self.count(end, events)
+        return self.after(end)
+
+    def count(self, end, events):
+        if end == self.rules.keeper:
+            heard = sum(isinstance(event, Received) for event in events)
+            self.world = replace(self.world, heard=self.world.heard + heard)
+            record = self.routers[end].record(ID)
+            self.records[end] = record or self.records[end]
 
     def check(self, end, msg_type, event):
         """Assert that what an end makes of a message is what it should be where it stands."""
@@ -151,6 +183,11 @@ class Step:
         return world
 
 
+def receive(router, msg_type):
+    content = {"comm_id": ID, "target_name": "t", "data": {}}
+    router.receive(Message("shell", {"msg_type": msg_type}, content=content), 0.0)
+
+
 def sent(world, end, msg_type):
     queues = world.queues
     for place, (origin, _) in enumerate(WAYS):
@@ -169,6 +206,8 @@ def next_worlds(world, rules):
     for way, queue in enumerate(world.queues):
         if queue:
             yield Step(world, rules).deliver(way)
+    if rules.keeper is not None and not world.registered:
+        yield Step(world, rules).register(rules.keeper)
     if rules.may_adopt:
         yield from worlds_after_list(world, rules)
     if rules.may_repeat_open and not world.repeated:
@@ -211,6 +250,8 @@ def explore(rules):
     return seen
 
 
+KEEPING = Rules(KERNEL, closers=(KERNEL, 1), keeper=2)
+
 # What can happen, and how many worlds that makes: a change here is a change of the rules.
 CASES = {
     "the kernel opens": (Rules(KERNEL), 9196),
@@ -230,6 +271,7 @@ CASES = {
         Rules(KERNEL, (True, True, False), "ignore", may_repeat_open=True),
         7216,
     ),
+    "the kernel opens, one frontend registers late": (KEEPING, 5006),
 }
 
 
@@ -263,3 +305,16 @@ def test_an_adopted_comm_does_not_outlive_the_kernels_close(opener):
     for world in explore(rules):
         if not any(world.queues) and not world.listed and world.states[KERNEL] is State.CLOSED:
             assert State.OPEN not in world.states
+
+
+def test_who_registers_late_gets_the_comm_and_every_message_once():
+    for world in explore(KEEPING):
+        if world.registered and not any(world.queues) and world.states[KERNEL] is State.OPEN:
+            assert world.states[2] is State.OPEN
+            assert world.heard == 2 - world.left[KERNEL]
+
+
+def test_who_only_keeps_says_nothing():
+    for world in explore(KEEPING):
+        if not world.registered:
+            assert world.queues[WAYS.index((2, 0))] == ()

@@ -35,6 +35,8 @@ interface Rules {
   mayLose?: true;
   mayRepeatOpen?: true;
   mayAdopt?: true;
+  /** A frontend that registers the target at any time, and keeps what comes until then. */
+  keeper?: "second";
 }
 
 interface End {
@@ -60,6 +62,11 @@ interface World {
   listed: boolean | null;
   lost: boolean;
   repeated: boolean;
+  /** What the keeper keeps. */
+  waiting: CommType[];
+  /** How many messages the keeper's application got. */
+  heard: number;
+  registered: boolean;
 }
 
 type Move = (next: World) => void;
@@ -73,17 +80,22 @@ function start({ messages: left = 2 }: Rules): World {
     { from: "second", to: "kernel", queue: [] },
   ];
   const ends = { kernel: end(), first: end(), second: end() };
-  return { ends, ways, listed: null, lost: false, repeated: false };
+  const nobody = { listed: null, lost: false, repeated: false };
+  return { ends, ways, ...nobody, waiting: [], heard: 0, registered: false };
 }
 
-function newRouter(name: Name, { knows = ENDS, on_unknown = "close" }: Rules): Router {
-  return new Router({
+function newRouter(name: Name, rules: Rules, world: World): Router {
+  const { knows = ENDS, on_unknown = "close", keeper } = rules;
+  const elsewhere = name === keeper ? "keep" : on_unknown;
+  const router = new Router({
     channel: name === "kernel" ? "iopub" : "shell",
     session: name,
-    on_unknown: name === "kernel" ? "close" : on_unknown,
-    knowsTarget: () => knows.includes(name),
+    on_unknown: name === "kernel" ? "close" : elsewhere,
+    knowsTarget: () => (name === keeper ? world.registered : knows.includes(name)),
     newMsgId: () => "m",
   });
+  if (name === keeper) for (const msg_type of world.waiting) receive(router, msg_type);
+  return router;
 }
 
 function receive(router: Router, msg_type: CommType): void {
@@ -104,7 +116,7 @@ function step(
   act: (router: Router, record: CommRecord) => void,
 ): Event[] {
   const end = world.ends[name];
-  const router = newRouter(name, rules);
+  const router = newRouter(name, rules, world);
   const record = newRecord(ID, "t", true);
   if (end.state === "OPEN") router.adopt(record);
   if (end.remembers) router.rememberClosed(ID);
@@ -116,6 +128,7 @@ function step(
   for (const message of [...replies, ...router.messagesToSend()])
     if (message !== null) post(world, name, msgType(message) as CommType);
   end.state = (router.record(ID) ?? record).state;
+  if (name === rules.keeper) world.heard += events.filter(({ type }) => type === "received").length;
   receive(router, "comm_msg"); // nobody's message: how it is taken says whether the id is remembered
   end.remembers = router.events().some(({ type }) => type === "late");
   return events;
@@ -127,11 +140,33 @@ function deliver(world: World, index: number, rules: Rules): void {
   if (way === undefined || msg_type === undefined) throw new Error("nothing to deliver");
   const before = { ...world.ends[way.to] };
   const events = step(world, way.to, rules, (router) => receive(router, msg_type));
+  if (way.to === rules.keeper && !world.registered && isForWaiting(world, msg_type)) {
+    if (events.length > 0) throw new Error("something was heard before the target is there");
+    world.waiting = msg_type === "comm_close" ? [] : [...world.waiting, msg_type];
+    return;
+  }
   const [event] = events;
   if (event === undefined || events.length > 1) throw new Error("expected one event");
   const refused = msg_type === "comm_open" && !(rules.knows ?? ENDS).includes(way.to);
   if (!isRight(event, way.to, before, world, refused))
     throw new Error(`${event.type} at ${way.to} for ${msg_type}: ${JSON.stringify(before)}`);
+}
+
+function isForWaiting({ waiting }: World, msg_type: CommType): boolean {
+  return msg_type === "comm_open" || waiting.length > 0;
+}
+
+/** The application registers the target: what waited is there at once, in order. */
+function register(world: World, rules: Rules): void {
+  const waited = world.waiting;
+  const events = step(world, "second", rules, (router) => {
+    world.registered = true;
+    router.release("t", 0);
+  });
+  const types = events.map(({ type }) => type);
+  const expected = waited.map((msg_type) => (msg_type === "comm_open" ? "opened" : "received"));
+  if (types.join() !== expected.join()) throw new Error(`${types.join()} for ${waited.join()}`);
+  world.waiting = [];
 }
 
 /** Say whether what an end makes of a message is what it should be where it stood. */
@@ -178,6 +213,7 @@ function* moves(world: World, rules: Rules): Generator<Move> {
   for (const name of ENDS) if (world.ends[name].state === "OPEN") yield* calls(world, rules, name);
   for (const [index, { queue }] of world.ways.entries())
     if (queue.length > 0) yield (next) => deliver(next, index, rules);
+  if (rules.keeper !== undefined && !world.registered) yield (next) => register(next, rules);
   if (rules.mayAdopt) yield* listings(world, rules);
   if (rules.mayRepeatOpen && !world.repeated) yield* repeats(world);
   if (rules.mayLose && !world.lost) {
@@ -239,6 +275,7 @@ function states({ ends }: World): State[] {
   return ENDS.map((name) => ends[name].state);
 }
 
+const KEEPING: Rules = { opener: "kernel", closers: ["kernel", "first"], keeper: "second" };
 const ONE_KNOWS = { knows: ["kernel", "first"], on_unknown: "ignore" } as const;
 
 // What can happen, and how many worlds that makes: a change here is a change of the rules.
@@ -270,6 +307,7 @@ const CASES: [string, Rules, number][] = [
     { opener: "kernel", ...ONE_KNOWS, mayRepeatOpen: true },
     7216,
   ],
+  ["the kernel opens, one frontend registers late", KEEPING, 5006],
 ];
 
 describe("no input lands on an empty cell", () => {
@@ -305,4 +343,21 @@ it("a kernel that is open once nothing is under way has no frontend that closed"
     return ends.kernel.state === "OPEN";
   });
   expect(new Set(open.map((world) => states(world).join()))).toEqual(new Set(["OPEN,OPEN,OPEN"]));
+});
+
+describe("a frontend that registers late", () => {
+  it("gets the comm and every message once", () => {
+    const open = quiet(KEEPING).filter(({ registered, ends }) => {
+      return registered && ends.kernel.state === "OPEN";
+    });
+    expect(open).not.toEqual([]);
+    for (const { ends, heard } of open)
+      expect([ends.second.state, heard]).toEqual(["OPEN", 2 - ends.kernel.left]);
+  });
+
+  it("says nothing while it only keeps", () => {
+    const waiting = explore(KEEPING).filter(({ registered }) => !registered);
+    const said = waiting.flatMap(({ ways }) => ways.filter(({ from }) => from === "second"));
+    expect(said.filter(({ queue }) => queue.length > 0)).toEqual([]);
+  });
 });
