@@ -309,3 +309,107 @@ describe("a target given by its module", () => {
     expect([frontend.errors, kernel.errors]).toEqual([[], []]);
   });
 });
+
+describe("targets that come later", () => {
+  const keeping = () => commPair({ on_unknown: "keep" });
+  /** Return a target that notes the open and what comes after it. */
+  const noted =
+    (seen: unknown[]): Target =>
+    (comm, msg) => {
+      seen.push([msg.content.data, msg.metadata]);
+      comm.on_msg((m) => seen.push(m.content.data));
+    };
+
+  it("get the comm with its messages, after the registering call", async () => {
+    const { kernel, frontend } = keeping();
+    const comm = kernel.manager.new_comm("later", { hello: 1 });
+    for (const n of [0, 1, 2]) comm.send({ n });
+    const seen: unknown[] = [];
+    frontend.manager.register_target("later", noted(seen));
+    expect(seen).toEqual([]);
+    await settled();
+    expect(seen).toEqual([[{ hello: 1 }, {}], { n: 0 }, { n: 1 }, { n: 2 }]);
+    expect(comm.closed).toBe(false);
+  });
+
+  it("never see a comm that was closed while it waited", async () => {
+    const { kernel, frontend } = keeping();
+    kernel.manager.new_comm("later").close();
+    const seen: unknown[] = [];
+    frontend.manager.register_target("later", noted(seen));
+    await settled();
+    expect([seen, frontend.manager.comms.size]).toEqual([[], 0]);
+  });
+
+  it("that were unregistered at once leave the comm waiting", async () => {
+    const { kernel, frontend } = keeping();
+    kernel.manager.new_comm("later");
+    const seen: unknown[] = [];
+    frontend.manager.register_target("later", noted(seen));
+    frontend.manager.unregister_target("later");
+    await settled();
+    expect(seen).toEqual([]);
+    frontend.manager.register_target("later", noted(seen));
+    await settled();
+    expect(seen.length).toBe(1);
+  });
+
+  it("as expect_open take the comm that waited longest", async () => {
+    const { kernel, frontend } = keeping();
+    const [first, second] = [kernel.manager.new_comm("later"), kernel.manager.new_comm("later")];
+    const comm = await frontend.manager.expect_open("later");
+    expect(comm.comm_id).toBe(first.comm_id);
+    expect(frontend.manager.comms.has(second.comm_id)).toBe(false);
+  });
+
+  it("do not see what waited when the kernel was lost", async () => {
+    const { kernel, frontend } = keeping();
+    kernel.manager.new_comm("later");
+    frontend.manager.lose("gone");
+    const seen: unknown[] = [];
+    frontend.manager.register_target("later", noted(seen));
+    await settled();
+    expect(seen).toEqual([]);
+  });
+
+  it("do not get a comm that register_comm has taken over", async () => {
+    const { kernel, frontend } = keeping();
+    const comm = kernel.manager.new_comm("later");
+    const options = { manager: frontend.manager };
+    const mine = new Comm("later", null, null, null, comm.comm_id, false, null, options);
+    frontend.manager.register_comm(mine);
+    const seen: unknown[] = [];
+    mine.on_msg((msg) => seen.push(msg.content.data));
+    frontend.manager.register_target("later", noted(seen));
+    comm.send({ n: 1 });
+    await settled();
+    expect(seen).toEqual([{ n: 1 }]);
+  });
+
+  it.each(["close", "ignore", "keep"] as const)(
+    "and restore: comms of before are offered where opens are met by %s, and nothing is sent",
+    async (on_unknown) => {
+      const late = commPair({ on_unknown });
+      const sent = vi.spyOn(late.frontend.transport, "send");
+      const info = { a: { target_name: "t" }, b: { target_name: "not-registered" } };
+      const seen: unknown[] = [];
+      late.frontend.manager.register_target("t", noted(seen));
+      expect(late.frontend.manager.restore(info)).toEqual(["a"]);
+      expect(late.frontend.manager.restore(info)).toEqual([]); // it is open now
+      await settled();
+      expect(seen).toEqual([[{}, { tsushin: { restored: true } }]]);
+      expect(sent).not.toHaveBeenCalled();
+      late.frontend.manager.register_target("not-registered", noted(seen));
+      await settled();
+      expect(late.frontend.manager.comms.has("b")).toBe(on_unknown === "keep");
+    },
+  );
+
+  it("and restore: a closed comm stays closed", () => {
+    const { kernel, frontend } = keeping();
+    const comm = kernel.manager.new_comm("t");
+    comm.close();
+    frontend.manager.register_target("t", () => undefined);
+    expect(frontend.manager.restore({ [comm.comm_id]: { target_name: "t" } })).toEqual([]);
+  });
+});

@@ -288,3 +288,17 @@ it("finds targets by their module where it was told how", async () => {
   expect(await ran).toMatchObject({ comm_id: "c1" });
   expect(asked).toEqual([["./m.js", "t"]]);
 });
+
+it("restore offers the kernel's open comms to the targets registered here", async () => {
+  const { frontend, kernel } = await connected();
+  const opened: unknown[] = [];
+  frontend.comm_manager.register_target("t", (comm, msg) => {
+    opened.push([comm.comm_id, msg.content.data, msg.metadata]);
+  });
+  const restored = frontend.restore();
+  const request = kernel.request("comm_info_request");
+  const comms = { c1: { target_name: "t" }, c2: { target_name: "other" } };
+  kernel.send("shell", "comm_info_reply", { status: "ok", comms }, request);
+  expect(await restored).toEqual(["c1"]);
+  expect(opened).toEqual([["c1", {}, { tsushin: { restored: true } }]]);
+});
