@@ -29,7 +29,9 @@ def connection_file():
 @pytest.fixture
 async def fe(connection_file):
     async with connect(connection_file=connection_file, on_unknown="keep") as fe:
-        await fe.execute("import tsushin; [c.close() for c in list(tsushin.comm_manager().comms.values())]")
+        await fe.execute(
+            "import tsushin; [c.close() for c in list(tsushin.comm_manager().comms.values())]"
+        )
         yield fe
 
 
