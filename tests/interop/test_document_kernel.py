@@ -65,7 +65,7 @@ def test_a_comm_that_comes_before_its_target_is_not_closed_but_delivered_later(d
 def test_a_part_of_an_array_arrives_as_that_part(document):
     seen = document("subview")
     assert seen["sent"] == struct.pack("<3f", 3, 4, 5).hex()
-    assert seen["heard"] == [[{"n": 1}, [seen["sent"]]]]
+    assert seen["heard"] == [[{"copy": copy}, [seen["sent"]]] for copy in (True, False)]
 
 
 def test_after_a_reload_the_kernels_comm_goes_on(document):
@@ -78,4 +78,4 @@ def test_after_a_reload_the_kernels_comm_goes_on(document):
 
 
 def test_comms_start_no_subshells_in_the_kernel(document):
-    assert document("subshells") == {"threads": []}
+    assert document("subshells") == {"before": [], "heard": 3, "after": []}

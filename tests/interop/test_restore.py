@@ -58,6 +58,14 @@ async def test_a_comm_that_waits_for_its_target_stays_open_in_the_kernel(fe):
     assert (await fe.execute("c.closed, closed")).result == "(False, [])"
 
 
+async def test_a_frontend_that_starts_its_kernel_keeps_what_it_would_close_by_default():
+    async with connect("python3", on_unknown="keep") as fe:
+        await fe.execute(OPEN)
+        assert (await fe.execute("c.closed, closed")).result == "(False, [])"
+        comm = await fe.expect_open("late", timeout=10)
+        assert data_of(await comm.expect_msg(10)) == {"n": 0}
+
+
 async def test_an_attached_frontend_takes_up_a_live_comm(fe, second):
     await fe.execute(OPEN)
     opened = second.expect_open("late", timeout=10)

@@ -116,15 +116,16 @@ async function early() {
   };
 }
 
-/** A part of a larger array is sent as that part. */
+/** A part of a larger array is sent as that part, whether our end copies it or gives it away as it is. */
 async function subview() {
   const here = await page();
   const code = `${RECORD}\nget_ipython().kernel.comm_manager.register_target("sink", lambda comm, msg: record(comm))`;
   await run(here, code);
   const floats = new Float32Array([1, 2, 3, 4, 5, 6, 7]);
-  const part = floats.subarray(2, 5);
+  const part = new Float32Array(floats.buffer, 8, 3);
   const comm = here.manager.new_comm("sink");
-  comm.send({ n: 1 }, {}, [part]);
+  comm.send({ copy: true }, {}, [part]);
+  comm.send({ copy: false }, {}, [part], { copy: false });
   await run(here, "");
   const sent = Buffer.from(
     part.buffer,
@@ -163,16 +164,28 @@ async function reload() {
   };
 }
 
+const SPEAK = `${RECORD}
+comms = [Comm(name) for name in ["known", "a", "b", "c", "d"]]
+for c in comms: record(c)
+for c in comms * 3: c.send({})
+`;
+
 /** Comms cost the kernel no subshells, known to the page or not. */
 async function subshells() {
   const here = await page();
-  here.manager.register_target("known", (comm) => comm.send({ ready: true }));
-  const code = `${RECORD}\nimport threading\nbefore = threading.active_count()\nfor name in ["known", "a", "b", "c", "d"]:\n    Comm(name).send({})`;
-  await run(here, code);
-  await run(here, "");
-  const threads =
-    "[t.name for t in threading.enumerate() if t.name.startswith('subshell')]";
-  return { threads: await run(here, "", threads) };
+  here.manager.register_target("known", (comm) => {
+    comm.on_msg(() => comm.send({ heard: true }));
+  });
+  const list = async () =>
+    (await here.connection.requestListSubshell({}).done).content.subshell_id;
+  const before = await list();
+  await run(here, SPEAK);
+  await run(here, ""); // what the page had to say is in the kernel
+  return {
+    before,
+    heard: await run(here, "", "len(heard)"),
+    after: await list(),
+  };
 }
 
 say(await { foreign, early, subview, reload, subshells }[scenario]());
