@@ -53,8 +53,9 @@ def connect(  # noqa: PLR0913 (one door, each by name)
         connection_file: attaches to the kernel of this file: a path, or a name in the runtime directory.
         token: of the server.
         on_unknown: what to do when the kernel opens a comm to a target not registered here: "close"
-            answers with ``comm_close``, "ignore" leaves it to other frontends. By default "close" if this
-            frontend starts its kernel.
+            answers with ``comm_close``; "ignore" leaves it to other frontends; "keep" does too, and delivers
+            the comm with its messages (bounded) once the target is registered. By default "close" if this
+            frontend starts its kernel, else "ignore".
         subprotocol: speak only this WebSocket subprotocol, "v1" or "default".
         timeout: seconds until the kernel is ready.
 
