@@ -28,7 +28,7 @@ export interface ConnectOptions {
   /** Called with every fault of a peer and every error a handler threw; the console's by default. */
   on_error?: (error: unknown) => void;
   on_status?: (status: KernelStatus) => void;
-  /** "close" where this frontend started its kernel, "ignore" where it attached. */
+  /** "close" where this frontend started its kernel, "ignore" where it attached; "keep" waits for targets. */
   on_unknown?: OnUnknown;
   /**
    * Finds the target of a `comm_open` that names a module. The target gets a comm as `fe.comm_manager`
