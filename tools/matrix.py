@@ -17,7 +17,10 @@ FOLDER = ROOT / ".venv-matrix"
 # Environment -> what is installed into it. "-e ." is this project: a kernel needs it, a frontend does not.
 ENVIRONMENTS: dict[str, list[str]] = {
     "lab-4.0": ["jupyterlab==4.0.13", "notebook==7.0.8"],
-    "ipykernel-6.30": ["ipykernel==6.30.1", "-e", "."],
+    **{
+        f"ipykernel-{version.rpartition('.')[0]}": [f"ipykernel=={version}", "-e", "."]
+        for version in ("6.29.5", "6.30.1", "7.0.1", "7.3.0")
+    },
 }
 
 

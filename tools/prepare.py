@@ -33,6 +33,7 @@ INSTALLS = {
     "fuzz": ["-e", ".[test]", "--group", "fuzz"],
     "docs": ["-e", ".", "--group", "docs"],
     "matrix": ["-e", ".[test]"],
+    "soak": ["-e", ".[test]"],
 }
 
 

@@ -45,7 +45,7 @@ from tsushin.protocol.limits import Limits
 if TYPE_CHECKING:
     from tsushin.frontend import connect, connect_sync
     from tsushin.kernel import comm_manager
-    from tsushin.kernel.host import bridge
+    from tsushin.kernel.host import bridge, poll
     from tsushin.server import asgi_app, serve
 
 __all__ = [
@@ -82,6 +82,7 @@ __all__ = [
     "comm_manager",
     "connect",
     "connect_sync",
+    "poll",
     "serve",
 ]
 
@@ -92,6 +93,7 @@ _LAZY = {
     "comm_manager": "tsushin.kernel",
     "connect": "tsushin.frontend",
     "connect_sync": "tsushin.frontend",
+    "poll": "tsushin.kernel.host",
     "serve": "tsushin.server",
 }
 

@@ -10,22 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol, Self, TypeVar, overload
+from typing import Protocol, Self, TypeVar, get_args, overload
 from uuid import uuid4
 
 from tsushin.delivery import Delivery
-from tsushin.errors import ClosedBy
+from tsushin.errors import ClosedBy, CommClosed, LocalProtocolError, quote
 from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
 from tsushin.host import host_manager
 from tsushin.protocol.buffers import BytesLike, Encoded, encode_data
 from tsushin.protocol.limits import Limits
-from tsushin.protocol.messages import ClassicMessage, CommId, JsonObject
+from tsushin.protocol.messages import ClassicMessage, CommId, JsonObject, to_classic
 from tsushin.protocol.routing import CommRecord
 from tsushin.protocol.states import State
-from tsushin.runtime import Handler, Runtime
+from tsushin.requests import Answer, Requests
+from tsushin.runtime import Handler, Run, Runtime
 
 Data = Mapping[str, object]
 Buffers = Sequence[BytesLike]
+# What a host does with data and metadata before they are checked: see kernel/lenient.py.
+Clean = Callable[[Data | None], Data | None]
 H = TypeVar("H", bound=Handler)
 
 
@@ -38,6 +41,9 @@ class CommOwner(Protocol):
     @property
     def display(self) -> Callable[[], JsonObject | None]:
         """Returns what a notebook shows for a comm, as MIME types; None for its text."""
+
+    def runtime_for(self, run: Run) -> Runtime:
+        """Return what runs the handlers of a comm."""
 
     def open_comm(self, comm: Comm, encoded: Encoded) -> None:
         """Register the comm and send its ``comm_open``."""
@@ -64,18 +70,24 @@ class Comm:
         primary: this end opens.
         target_module: where a frontend finds the target if it is not registered there.
         manager: whose comm this is; None means the kernel or the endpoint of this process.
+        run: where its handlers run in a kernel. "main": on the main thread, one at a time, when the
+            running cell awaits or asks (``poll``, ``wait``), at the latest between two cells. "thread":
+            at once, on one thread beside it; what they touch must stand that. Elsewhere handlers run on
+            the event loop and this makes no difference.
 
     Raises:
         NoHost: no manager was given and this process has neither kernel nor endpoint.
         DuplicateComm: ``comm_id`` is in use.
         TypeError: JSON cannot carry ``data`` or ``metadata``; the path is named.
+        ValueError: ``run`` is neither "main" nor "thread".
 
     Attributes:
         comm_id: the id both ends share.
         open_msg: the ``comm_open`` that made this comm here; None where this end opened.
+        run: where its handlers run.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (the classic signature)
         self,
         target_name: str = "comm",
         data: Data | None = None,
@@ -86,10 +98,16 @@ class Comm:
         target_module: str | None = None,
         *,
         manager: CommOwner | None = None,
+        run: Run = "main",
     ) -> None:
         self._manager = host_manager() if manager is None else manager
+        self.run: Run = check_run(run)
         self._record = CommRecord(CommId(comm_id or uuid4().hex), target_name, primary)
-        self._delivery = Delivery(self._manager.runtime, self._manager.limits, self.__str__)
+        self._made_under = self._manager.runtime.parent()
+        self._clean: Clean = as_it_is
+        runtime = self._manager.runtime_for(self.run)
+        self._delivery = Delivery(runtime, self._manager.limits, self.__str__)
+        self._requests = Requests(self._send_entry, runtime, self.__str__)
         self.target_module = target_module
         self.open_msg: ClassicMessage | None = None
         if primary:
@@ -132,7 +150,7 @@ class Comm:
             DuplicateComm: it is open already, or another comm has its id.
             CommClosed: it was closed. A comm is opened once; make a new one.
         """
-        self._manager.open_comm(self, encode_data(data, metadata, buffers))
+        self._manager.open_comm(self, self._encoded(data, metadata, buffers))
 
     def send(
         self,
@@ -157,7 +175,7 @@ class Comm:
             CommNotOpen: never opened.
             TypeError: JSON cannot carry a value; its path is named, as ``data.points[3].t``.
         """
-        self._manager.send_comm(self, encode_data(data, metadata, buffers, copy=copy))
+        self._manager.send_comm(self, self._encoded(data, metadata, buffers, copy=copy))
 
     def close(
         self,
@@ -167,7 +185,7 @@ class Comm:
     ) -> None:
         """Close at both ends. A second call, or one after the peer closed, does nothing."""
         if not self.closed:
-            self._manager.close_comm(self, encode_data(data, metadata, buffers))
+            self._manager.close_comm(self, self._encoded(data, metadata, buffers))
 
     @overload
     def on_msg(self, callback: H) -> H: ...
@@ -205,6 +223,138 @@ class Comm:
         """
         return self._delivery.expect(f"comm_msg on {self}", timeout)
 
+    # ------------------------------------------------------------------ requests
+
+    def request(
+        self,
+        name: str,
+        data: Data | None = None,
+        *,
+        timeout: float | None = DEFAULT_TIMEOUT_S,
+    ) -> Expected[Answer]:
+        """Ask the peer's ``handle(name, …)``; return its answer to come: ``await`` it.
+
+        Args:
+            name: as the peer registered it.
+            data: a JSON object; may hold bytes and arrays.
+            timeout: seconds from now; None waits as long as the comm is open.
+
+        Raises:
+            CommClosed, CommNotOpen, TypeError: as ``send``.
+
+        The answer raises ``RemoteError`` where the peer's function raised, ``NoPeer`` where it has none for
+        ``name``, the builtin ``TimeoutError``, and whatever ended the comm.
+        """
+        return self._requests.ask(name, data, timeout)
+
+    def request_sync(
+        self,
+        name: str,
+        data: Data | None = None,
+        *,
+        timeout: float | None = DEFAULT_TIMEOUT_S,
+    ) -> Answer:
+        """Do as ``request`` and wait for the answer, in plain code: also in the very cell that runs.
+
+        Due handlers of other comms run meanwhile; in a kernel Ctrl-C ends it.
+
+        Raises:
+            LocalProtocolError: this is the event loop that brings the answer: ``await comm.request(…)``.
+        """
+        return self.request(name, data, timeout=timeout).result()
+
+    @overload
+    def handle(self, name: str, f: H) -> H: ...
+    @overload
+    def handle(self, name: str) -> Callable[[H], H]: ...
+    def handle(self, name: str, f: Handler | None = None) -> object:
+        """Answer the peer's requests for ``name`` by ``f(msg)``, possibly ``async``; a decorator too.
+
+        Args:
+            name: what the peer asks for.
+            f: its value, any JSON value or binary, is the answer; what it raises is the peer's error. Left
+                out, this is a decorator.
+
+        Returns:
+            The function; it replaces the one before.
+        """
+        if not isinstance(name, str):  # @comm.handle without its name
+            raise TypeError(f"handle: expected a name, got {quote(name)}")
+        if f is None:
+            return lambda function: self.handle(name, function)
+        if not callable(f):
+            raise TypeError(f"handle {name!r}: expected a function, got {quote(f)}")
+        self._requests.handle(name, f)
+        return f
+
+    def _send_entry(self, data: Data | None, entry: JsonObject) -> None:
+        self._manager.send_comm(self, self._encoded(data, None, None, entry=entry))
+
+    def _encoded(
+        self,
+        data: Data | None,
+        metadata: Data | None,
+        buffers: Buffers | None,
+        *,
+        copy: bool = True,
+        entry: JsonObject | None = None,
+    ) -> Encoded:
+        data, metadata = self._clean(data), self._clean(metadata)
+        return encode_data(data, metadata, buffers, copy=copy, entry=entry)
+
+    # ------------------------------------------------------------------ asking, in a running cell
+
+    def poll(self) -> list[ClassicMessage]:
+        """Take what has come for this comm, without waiting: what a loop calls between two steps.
+
+        Returns:
+            The messages nobody has read, oldest first. With ``on_msg`` set they are its to handle: it
+            runs for each of them, now, and the list is empty. The same holds for ``on_close``.
+        """
+        self._manager.runtime.poll(self.comm_id)
+        return [to_classic(message) for message in self._delivery.take_all()]
+
+    def wait(self, timeout: float | None = DEFAULT_TIMEOUT_S) -> list[ClassicMessage]:
+        """Wait until something has come for this comm, then do as ``poll``.
+
+        Due handlers of other comms run meanwhile; in a kernel Ctrl-C ends it.
+
+        Args:
+            timeout: seconds; None waits until the comm ends.
+
+        Raises:
+            TimeoutError: nothing came.
+            CommClosed: the comm was closed, and nothing is left to read.
+            TsushinError: whatever else ended it, as ``KernelGone``.
+            LocalProtocolError: this is the event loop that brings the messages: use ``async for``.
+        """
+        arrival = self._delivery.arrival(f"a message on {self}", timeout)
+        found = self.poll()
+        if not found:
+            arrival.result()
+            found = self.poll()
+        arrival.cancel()
+        return found
+
+    def __aiter__(self) -> Self:
+        """Iterate over the messages: ``async for msg in comm``. It ends when the comm is closed.
+
+        Raises:
+            LocalProtocolError: ``on_msg`` is set, which takes them.
+        """
+        if self._delivery.has_on_msg:
+            raise LocalProtocolError(f"{self}: on_msg is set, so there is nothing to iterate over")
+        return self
+
+    async def __anext__(self) -> ClassicMessage:
+        """Return the next unread message. Raises what ended the comm, if it was lost."""
+        try:
+            return await self._delivery.next()
+        except CommClosed as closed:
+            if closed.closed_by == "lost":
+                raise
+            raise StopAsyncIteration from None
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -228,3 +378,15 @@ class Comm:
         state = self._record.state.value.lower()
         by = f" by {self.closed_by}" if self.closed_by else ""
         return f"<Comm {self.target_name!r} {self.comm_id} {state}{by}>"
+
+
+def as_it_is(data: Data | None) -> Data | None:
+    """Return ``data``: nothing is cleaned."""
+    return data
+
+
+def check_run(run: Run) -> Run:
+    """Return ``run``, or raise ValueError where it is none."""
+    if run not in get_args(Run):
+        raise ValueError(f"run: expected 'main' or 'thread', got {quote(run)}")
+    return run

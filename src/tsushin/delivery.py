@@ -6,6 +6,8 @@ comes after the messages before it. What was kept is delivered after the registe
 never inside it, so that a handler never runs before the line after ``on_msg``.
 
 All entry points may be called from any thread; handlers run where the ``Runtime`` runs them.
+
+One piece: who gets a message is decided in one place, under one lock.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ class Delivery:
         self._lock = threading.Lock()
         self._inbox = Inbox(limits)
         self._expected: deque[Expected[ClassicMessage]] = deque()
+        self._arrivals: deque[Expected[None]] = deque()
         self._on_msg: Handler | None = None
         self._on_close: Handler | None = None
         self._close: Message | None = None  # arrived, and not yet given to on_close
@@ -61,6 +64,22 @@ class Delivery:
                 self._busy = True  # the common case: nothing is kept, so nothing is measured
         if at_once is None or self._run(at_once, message, "on_msg"):
             self._pump()
+        self._arrived()
+
+    def can_keep(self) -> bool:
+        """Say whether ``keep`` would take a message now."""
+        return self._on_msg is None or any(e.is_waiting() for e in self._expected)
+
+    def keep(self, message: Message) -> bool:
+        """Deliver ``message`` where that runs no handler; False where ``on_msg`` has to. Any thread."""
+        with self._lock:
+            if self._ended is not None or self._settle_expected(message):
+                return True
+            if self._on_msg is not None:
+                return False
+            self._inbox.put(message)
+        self._arrived()
+        return True
 
     def close(self, message: Message, ended: TsushinError) -> None:
         """Deliver the close, or the loss as a message of its shape. Call on the handler thread."""
@@ -79,8 +98,11 @@ class Delivery:
         with self._lock:
             self._ended = ended
             waiting, self._expected = self._expected, deque()
+            arrivals, self._arrivals = self._arrivals, deque()
         for expected in waiting:
             expected.fail(ended)
+        for arrival in arrivals:
+            arrival.fail(ended)
 
     # ------------------------------------------------------------------ asking
 
@@ -96,9 +118,47 @@ class Delivery:
             self._on_close = handler
         self._runtime.soon(self._pump)
 
-    def expect(self, about: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> Expected[ClassicMessage]:
+    @property
+    def has_on_msg(self) -> bool:
+        """True while a message handler is set."""
+        return self._on_msg is not None
+
+    def take_all(self) -> list[Message]:
+        """Return the kept messages and forget them; none while ``on_msg`` is set, whose they are."""
+        taken: list[Message] = []
+        with self._lock:
+            while self._on_msg is None and (message := self._inbox.take()) is not None:
+                taken.append(message)
+        return taken
+
+    def arrival(self, about: str, timeout_s: float | None) -> Expected[None]:
+        """Return something that is settled once a message is kept here, or ``on_msg`` got one."""
+        expected: Expected[None] = Expected(about, timeout_s=timeout_s, wait=self._runtime.wait)
+        with self._lock:
+            if len(self._inbox) and self._on_msg is None:
+                expected.settle(None)
+            elif self._ended is not None:
+                expected.fail(self._ended)
+            else:
+                self._arrivals.append(expected)
+        return expected
+
+    async def next(self) -> ClassicMessage:
+        """Return the next message that nobody has consumed, however long it takes."""
+        while True:
+            with self._lock:
+                message = None if self._on_msg is not None else self._inbox.take()
+            if message is not None:
+                return to_classic(message)
+            await self.arrival("comm_msg", None)  # takes nothing: a cancelled wait loses nothing
+
+    def expect(
+        self, about: str, timeout_s: float | None = DEFAULT_TIMEOUT_S
+    ) -> Expected[ClassicMessage]:
         """Return the next message that nobody has consumed, kept or to come."""
-        expected: Expected[ClassicMessage] = Expected(about, timeout_s=timeout_s)
+        expected: Expected[ClassicMessage] = Expected(
+            about, timeout_s=timeout_s, wait=self._runtime.wait
+        )
         with self._lock:
             kept = self._inbox.take()
             if kept is not None:
@@ -109,6 +169,10 @@ class Delivery:
                 self._expected.append(expected)
         return expected
 
+    def renew_lock(self) -> None:
+        """See ``CommManager.renew_locks``."""
+        self._lock = threading.Lock()
+
     # ------------------------------------------------------------------ inside
 
     def _settle_expected(self, message: Message) -> bool:
@@ -118,11 +182,20 @@ class Delivery:
                 return True
         return False
 
+    def _arrived(self) -> None:
+        with self._lock:
+            arrivals, self._arrivals = self._arrivals, deque()
+        for expected in arrivals:
+            if expected.is_waiting():
+                expected.settle(None)
+
     def _pump(self) -> None:
         """Run handlers until nothing is due, or an ``async`` one is under way."""
         while (due := self._begin()) is not None:
             handler, message, name = due
-            if not self._run(handler, message, name):
+            is_over = self._run(handler, message, name)
+            self._arrived()
+            if not is_over:
                 return
 
     def _begin(self) -> tuple[Handler, Message, str] | None:
@@ -142,7 +215,7 @@ class Delivery:
         about = f"{name} of {self._about()}"
         classic = to_classic(message)
         try:
-            result = self._runtime.run(lambda: handler(classic))
+            result = self._runtime.run(lambda: handler(classic), message)
         except (Exception, SystemExit) as error:  # a handler never ends its host
             self._runtime.report(error, about, message)
             result = None

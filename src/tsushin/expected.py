@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Generator
+import math
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+# Any: what the future gives is not looked at.
+Wait = Callable[[Future[Any], float | None], None]
 
 DEFAULT_TIMEOUT_S = 30.0
 
@@ -22,14 +26,22 @@ class Expected(Generic[T]):
 
     Args:
         about: what is waited for, for the error: "comm_open on target 'x'".
-        timeout_s: seconds from now until the wait ends.
+        timeout_s: seconds from now until the wait ends; None while what is waited for can come.
+        wait: blocks until a future is done or a time in seconds is up; None for a plain wait.
     """
 
-    def __init__(self, about: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        about: str,
+        *,
+        timeout_s: float | None = DEFAULT_TIMEOUT_S,
+        wait: Wait | None = None,
+    ) -> None:
         self.about = about
-        self.timeout_s = timeout_s
-        self._until = monotonic() + timeout_s
-        self._future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self.timeout_s: float = math.inf if timeout_s is None else timeout_s
+        self._until = monotonic() + self.timeout_s
+        self._wait_for = wait or _wait_plainly
+        self._future: Future[T] = Future()
 
     def is_waiting(self) -> bool:
         """Say whether a value could still be used: none came, and there is time left."""
@@ -60,17 +72,18 @@ class Expected(Generic[T]):
         if timeout is not None:
             self._until = max(self._until, monotonic() + timeout)
         remaining = self._remaining() if timeout is None else timeout
-        try:
-            return self._future.result(remaining)
-        except TimeoutError:
-            return self._at_the_end(self.timeout_s if timeout is None else timeout)
+        self._wait_for(self._future, None if remaining == math.inf else remaining)
+        if self._future.done():
+            return self._future.result()
+        return self._at_the_end(self.timeout_s if timeout is None else timeout)
 
     def __await__(self) -> Generator[object, None, T]:
         return self._wait().__await__()
 
     async def _wait(self) -> T:
         try:
-            async with asyncio.timeout(self._remaining()):
+            remaining = self._remaining()
+            async with asyncio.timeout(None if remaining == math.inf else remaining):
                 return await asyncio.wrap_future(self._future)
         except TimeoutError:
             return self._at_the_end(self.timeout_s)
@@ -90,3 +103,7 @@ class Expected(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<Expected {self.about}: {'waiting' if self.is_waiting() else 'settled'}>"
+
+
+def _wait_plainly(future: Future[Any], timeout_s: float | None) -> None:
+    concurrent.futures.wait([future], timeout_s)

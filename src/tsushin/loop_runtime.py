@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any
 
-from tsushin.errors import RemoteProtocolError
+from tsushin.errors import LocalProtocolError, RemoteProtocolError
 from tsushin.protocol.messages import JsonObject, Message
 
 _log = logging.getLogger("tsushin")
@@ -24,8 +27,9 @@ class LoopRuntime:
             set()
         )  # a loop holds its tasks weakly
 
-    def run(self, handler: Callable[[], object]) -> object:
+    def run(self, handler: Callable[[], object], message: Message) -> object:
         """See ``Runtime.run``."""
+        del message  # its parent matters in a kernel only
         return handler()
 
     def soon(self, callback: Callable[[], None]) -> None:
@@ -64,6 +68,29 @@ class LoopRuntime:
         """See ``Runtime.fault``: a warning of the logger ``tsushin``."""
         _log.warning("%s", error)
 
-    def parent(self) -> JsonObject:
+    def parent(self, made_under: JsonObject | None = None) -> JsonObject:
         """See ``Runtime.parent``: what a frontend sends has no parent."""
+        del made_under
         return {}
+
+    def poll(self, comm_id: str | None) -> int:
+        """See ``Runtime.poll``: the loop runs handlers as messages come, so nothing is ever due."""
+        del comm_id
+        return 0
+
+    # Any: what it gives is not looked at.
+    def wait(self, future: Future[Any], timeout_s: float | None) -> None:
+        """See ``Runtime.wait``."""
+        if not future.done() and is_running_here(self._loop):
+            raise LocalProtocolError(
+                "waiting here would stop the event loop that brings what is waited for; use await"
+            )
+        concurrent.futures.wait([future], timeout_s)
+
+
+def is_running_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Say whether the caller is inside ``loop``."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False

@@ -6,7 +6,8 @@ to the peer without waiting, and a ``Runtime``. The rules are the router's; here
 Objects of other classes may live in ``comms`` beside ours, if they have ``comm_id``, ``handle_msg`` and
 ``handle_close``, as every comm of the ``comm`` package has: messages for them are handed on as they are.
 
-Any thread may register, open, send and close. ``receive`` and ``lose`` are called on the handler thread.
+Any thread may register, open, send and close. ``receive`` and ``lose`` are called on the thread that
+handlers run on; messages of different comms may be received on different threads.
 
 One piece, because every part of it works on the same registry under the same lock.
 
@@ -27,7 +28,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, cast, overload
 from uuid import uuid4
 
-from tsushin.comm import Buffers, Comm, Data
+from tsushin.comm import Buffers, Clean, Comm, Data, as_it_is, check_run
 from tsushin.errors import (
     CommClosed,
     DuplicateComm,
@@ -38,6 +39,8 @@ from tsushin.errors import (
     quote,
 )
 from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
+from tsushin.profile import requests
+from tsushin.profile.requests import Answered, Asked, Failed
 from tsushin.protocol.buffers import Encoded, restore_data
 from tsushin.protocol.contents import comm_content, comm_info_content
 from tsushin.protocol.events import (
@@ -63,7 +66,7 @@ from tsushin.protocol.messages import (
     to_classic,
 )
 from tsushin.protocol.routing import CloseReason, OnUnknown, Outgoing, Router
-from tsushin.runtime import Runtime
+from tsushin.runtime import Handler, Run, Runtime
 
 # object: a target's result is awaited if it can be, and otherwise of no interest.
 Target = Callable[[Comm, ClassicMessage], object]
@@ -122,12 +125,13 @@ class CommManager:
         self._username = username
         self._lock = threading.RLock()
         self._expected: dict[str, deque[Expected[Comm]]] = {}
+        self._runs: dict[str, Run] = {}  # of targets registered with one
         self._numbers = itertools.count(1)
         self._router = Router(
             channel=channel,
             session=self.session,
             on_unknown=on_unknown,
-            knows_target=self._knows_target,
+            knows_target=self.knows_target,
             new_msg_id=lambda: f"{self.session}_{next(self._numbers)}",
             limits=limits,
             username=username,
@@ -136,18 +140,22 @@ class CommManager:
     # ------------------------------------------------------------------ targets
 
     @overload
-    def register_target(self, target_name: str, f: F) -> F: ...
+    def register_target(self, target_name: str, f: F, *, run: Run = "main") -> F: ...
     @overload
-    def register_target(self, target_name: str, f: str) -> Target: ...
+    def register_target(self, target_name: str, f: str, *, run: Run = "main") -> Target: ...
     @overload
-    def register_target(self, target_name: str) -> Callable[[F], F]: ...
-    def register_target(self, target_name: str, f: Target | str | None = None) -> object:
+    def register_target(self, target_name: str, *, run: Run = "main") -> Callable[[F], F]: ...
+    def register_target(
+        self, target_name: str, f: Target | str | None = None, *, run: Run = "main"
+    ) -> object:
         """Call ``f(comm, msg)`` for each comm the peer opens to ``target_name``.
 
         Args:
             target_name: what the peer names in its ``comm_open``.
             f: a function, possibly ``async``; or an import string, "package.module.function" or
                 "package.module:function". Left out, this is a decorator.
+            run: where the handlers of its comms run, as for ``Comm``; the function itself runs where
+                the peer's open has its turn.
 
         Returns:
             The function. If it raises, the comm is closed with the error as reason.
@@ -155,10 +163,11 @@ class CommManager:
         if not isinstance(target_name, str):  # @register_target without its name
             raise TypeError(f"register_target: expected a name, got {quote(target_name)}")
         if f is None:
-            return lambda function: self.register_target(target_name, function)
+            return lambda function: self.register_target(target_name, function, run=run)
         target = cast("Target", pkgutil.resolve_name(f)) if isinstance(f, str) else f
         if not callable(target):
             raise TypeError(f"target {target_name!r}: expected a function, got {quote(target)}")
+        self._runs[target_name] = check_run(run)
         self.targets[target_name] = target
         self._release_soon(target_name)
         return target
@@ -179,6 +188,7 @@ class CommManager:
             raise ValueError(
                 f"target {target_name!r}: expected {f!r}, registered is {registered!r}"
             )
+        self._runs.pop(target_name, None)
         return self.targets.pop(target_name)
 
     def expect_open(self, target_name: str, timeout: float = DEFAULT_TIMEOUT_S) -> Expected[Comm]:
@@ -191,7 +201,7 @@ class CommManager:
             timeout: seconds from now; then the builtin TimeoutError.
         """
         expected: Expected[Comm] = Expected(
-            f"comm_open on target {target_name!r}", timeout_s=timeout
+            f"comm_open on target {target_name!r}", timeout_s=timeout, wait=self.runtime.wait
         )
         with self._lock:
             self._expected.setdefault(target_name, deque()).append(expected)
@@ -207,9 +217,11 @@ class CommManager:
         metadata: Data | None = None,
         buffers: Buffers | None = None,
         comm_id: str | None = None,
+        *,
+        run: Run = "main",
     ) -> Comm:
         """Open a comm to the peer's target. Arguments and errors as ``Comm``."""
-        return Comm(target_name, data, metadata, buffers, comm_id, manager=self)
+        return Comm(target_name, data, metadata, buffers, comm_id, manager=self, run=run)
 
     def get_comm(self, comm_id: str) -> AnyComm | None:
         """Return the open comm with this id, or None."""
@@ -254,13 +266,23 @@ class CommManager:
 
     # ------------------------------------------------------------------ for Comm (CommOwner)
 
+    def runtime_for(self, run: Run) -> Runtime:
+        """Return what runs the handlers of a comm; the same for all, but in a kernel."""
+        del run
+        return self.runtime
+
+    def clean_for(self, target_name: str) -> Clean:
+        """Return what is done with data before it is checked, on comms the peer opens to a target."""
+        del target_name
+        return as_it_is
+
     def open_comm(self, comm: Comm, encoded: Encoded) -> None:
         """Register ``comm`` and send its ``comm_open``; where it cannot leave, nothing is open."""
         with self._lock:
             self._check_free(comm)
             self._router.send_open(
                 comm._record,
-                self._outgoing(encoded),
+                self._outgoing(comm, encoded),
                 self._clock(),
                 target_module=comm.target_module,
             )
@@ -274,7 +296,7 @@ class CommManager:
     def send_comm(self, comm: Comm, encoded: Encoded) -> None:
         """Send a ``comm_msg``."""
         with self._lock:
-            self._router.send_msg(comm._record, self._outgoing(encoded), self._clock())
+            self._router.send_msg(comm._record, self._outgoing(comm, encoded), self._clock())
             self._flush()
 
     def close_comm(self, comm: Comm, encoded: Encoded) -> None:
@@ -282,7 +304,7 @@ class CommManager:
         with self._lock:
             if comm.closed:  # by another thread, since it was asked
                 return
-            self._router.send_close(comm._record, self._outgoing(encoded), self._clock())
+            self._router.send_close(comm._record, self._outgoing(comm, encoded), self._clock())
             self.comms.pop(comm.comm_id, None)
             self._end(comm)
             self._flush()
@@ -299,7 +321,34 @@ class CommManager:
             return
         with self._lock:
             self._router.receive(message, self._clock())
-        self._handle_events()
+            events = self._router.events()
+        for event in events:
+            self._handle(event)
+
+    def keep(self, message: Message, *, only_answers: bool = False) -> bool:
+        """Deliver a ``comm_msg`` for which no handler has to run; False where one has to, or may not.
+
+        For a host that receives on another thread than the one handlers run on. Any thread may call;
+        messages of one comm in order.
+
+        Args:
+            only_answers: leave all but answers to requests, which may overtake other messages.
+        """
+        if message.msg_type != "comm_msg":
+            return False
+        try:
+            content = comm_content(message)
+            about = requests.read(replace(message, content=content))
+        except RemoteProtocolError:
+            return False  # its turn comes, and says what is wrong
+        comm = self.comms.get(content["comm_id"])
+        if not isinstance(comm, Comm) or comm.closed:
+            return False
+        if isinstance(about, Asked):
+            return not only_answers and comm._requests.refuse_unknown(about)
+        if about is None and (only_answers or not comm._delivery.can_keep()):
+            return False
+        return self._keep(comm, message)
 
     def restore(self, comms: CommInfo) -> list[str]:
         """Offer comms that the peer has open, as a ``comm_info_reply`` lists them, to the targets here.
@@ -315,7 +364,7 @@ class CommManager:
         for comm_id, about in comms.items():
             target_name = about["target_name"]
             with self._lock:
-                is_wanted = self._router.on_unknown == "keep" or self._knows_target(target_name)
+                is_wanted = self._router.on_unknown == "keep" or self.knows_target(target_name)
                 if not is_wanted or comm_id in self.comms or not self._router.is_new(comm_id):
                     continue
             content = {"comm_id": comm_id, "target_name": target_name}
@@ -339,6 +388,14 @@ class CommManager:
         for waiting in expected:
             waiting.fail(error or TsushinError(reason))
 
+    def renew_locks(self) -> None:
+        """Make the locks anew, in a forked child: who held them in the parent is not here to let go."""
+        self._lock = threading.RLock()
+        for comm in list(self.comms.values()):
+            if isinstance(comm, Comm):
+                comm._delivery.renew_lock()
+                comm._requests.renew_lock()
+
     def close_all(self, reason: str) -> None:
         """Close every comm made here by us, telling the peer why. For a host that shuts down."""
         for comm in list(self.comms.values()):
@@ -357,15 +414,12 @@ class CommManager:
     def _release(self, target_name: str) -> None:
         with self._lock:
             self._router.release(target_name, self._clock())
-        self._handle_events()
-
-    def _handle_events(self) -> None:
-        with self._lock:
             events = self._router.events()
         for event in events:
             self._handle(event)
 
-    def _knows_target(self, target_name: str) -> bool:
+    def knows_target(self, target_name: str) -> bool:
+        """Say whether an open for this target would be accepted: it is registered or waited for."""
         return target_name in self.targets or self._waits_for(target_name)
 
     def _waits_for(self, target_name: str) -> bool:
@@ -374,8 +428,8 @@ class CommManager:
             queue.popleft()
         return bool(queue)
 
-    def _outgoing(self, encoded: Encoded) -> Outgoing:
-        parent = self.runtime.parent()
+    def _outgoing(self, comm: Comm, encoded: Encoded) -> Outgoing:
+        parent = self.runtime.parent(comm._made_under)
         return Outgoing(encoded.data, encoded.metadata, encoded.buffers, parent)
 
     def _flush(self) -> None:
@@ -411,8 +465,10 @@ class CommManager:
             primary=False,
             target_module=event.target_module,
             manager=self,
+            run=self._runs.get(event.target_name, "main"),
         )
         comm._record = record
+        comm._clean = self.clean_for(comm.target_name)
         comm.open_msg = to_classic(message)
         self.comms[event.comm_id] = comm
         if not self._settle_expected(comm):
@@ -439,7 +495,7 @@ class CommManager:
             self._leave_or_refuse(event, comm)
             return
         try:
-            result = self.runtime.run(lambda: target(comm, classic))
+            result = self.runtime.run(lambda: target(comm, classic), message)
         except (Exception, SystemExit) as error:  # a handler never ends its host
             done(error)
             return
@@ -461,11 +517,34 @@ class CommManager:
                 self._end(comm)
             self._flush()
 
+    def _keep(self, comm: Comm, message: Message) -> bool:
+        restored = self._restored(message)  # an answer may hold binary too
+        if restored is None:
+            return True
+        if requests.read(restored) is None:
+            return comm._delivery.keep(restored)
+        self._deliver_to(comm, restored)
+        return True
+
     def _deliver(self, event: Received) -> None:
         comm = self.comms.get(event.comm_id)
         message = self._restored(event.message)
         if message is not None and isinstance(comm, Comm):
-            comm._delivery.put(message)
+            self._deliver_to(comm, message)
+
+    def _deliver_to(self, comm: Comm, message: Message) -> None:
+        try:
+            about = requests.read(message)
+        except RemoteProtocolError as error:
+            self._answer_fault(error)
+            return
+        match about:
+            case None:
+                comm._delivery.put(message)
+            case Asked():
+                comm._requests.take_request(about, message)
+            case Answered() | Failed():
+                comm._requests.take_answer(about)
 
     def _close_received(self, event: Closed) -> None:
         comm = self.comms.pop(event.comm_id, None)
@@ -475,12 +554,14 @@ class CommManager:
         if isinstance(comm, Comm):
             data = message.content["data"]
             error = CommClosed(f"{comm} was closed by the peer", closed_by="there", data=data)
+            comm._requests.end(error)
             comm._delivery.close(message, error)
 
     def _lose_comm(self, event: Lost, error: TsushinError | None) -> None:
         comm = self.comms.pop(event.comm_id, None)
         if isinstance(comm, Comm):
             lost = error or CommClosed(f"{comm} was lost: {event.reason}", closed_by="lost")
+            comm._requests.end(lost)
             comm._delivery.close(self._loss_message(event), lost)
 
     def _loss_message(self, event: Lost) -> Message:
@@ -500,7 +581,9 @@ class CommManager:
         return Message(self._router.channel, header, {}, {"tsushin": tsushin}, content)
 
     def _end(self, comm: Comm) -> None:
-        comm._delivery.end(CommClosed(f"{comm} was closed", closed_by="here"))
+        error = CommClosed(f"{comm} was closed", closed_by="here")
+        comm._requests.end(error)
+        comm._delivery.end(error)
 
     def _meet_unknown(self, event: Unknown) -> None:
         self.unknown += 1
@@ -551,9 +634,13 @@ class CommManager:
                 comm._closed = True  # as comm's own manager does, or it closes once more when freed
             handler = comm.handle_close
         try:
-            handler(to_classic(message))
+            self._call_foreign(handler, to_classic(message))
         except (Exception, SystemExit) as error:  # a handler never ends its host
             self.runtime.report(error, f"{message.msg_type} of {comm!r}", message)
+
+    def _call_foreign(self, handler: Handler, msg: ClassicMessage) -> None:
+        """Call what another package's comm does with a message. Hosts add what it needs around it."""
+        handler(msg)
 
     def _check_free(self, comm: AnyComm) -> None:
         """Raise DuplicateComm where another comm, perhaps of another package, has this id."""

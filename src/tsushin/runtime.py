@@ -7,20 +7,26 @@ process, a Python frontend, a test) gives them a ``Runtime``.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from concurrent.futures import Future
+from typing import Any, Literal, Protocol
 
 from tsushin.errors import RemoteProtocolError
 from tsushin.protocol.messages import ClassicMessage, JsonObject, Message
 
 # object: whatever the user's function returns; it is awaited if it can be.
 Handler = Callable[[ClassicMessage], object]
+# Where the handlers of a comm run: on the main thread, or on a thread beside it (kernels only).
+Run = Literal["main", "thread"]
 
 
 class Runtime(Protocol):
     """One host's way to run things."""
 
-    def run(self, handler: Callable[[], object]) -> object:
-        """Call ``handler`` now, with whatever the host does around user code; return its result."""
+    def run(self, handler: Callable[[], object], message: Message) -> object:
+        """Call ``handler`` now, with whatever the host does around user code; return its result.
+
+        What it publishes has ``message`` as its parent, also where it was kept for a while.
+        """
 
     def soon(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` on the handler thread after the caller has returned. Any thread may ask."""
@@ -36,5 +42,24 @@ class Runtime(Protocol):
     def fault(self, error: RemoteProtocolError) -> None:
         """Tell whoever looks after this end that the peer broke a rule."""
 
-    def parent(self) -> JsonObject:
-        """Return the header that messages sent now should have as their parent, or ``{}``."""
+    def parent(self, made_under: JsonObject | None = None) -> JsonObject:
+        """Return the header that messages sent now should have as their parent, or ``{}``.
+
+        Args:
+            made_under: what it was when the comm was made, for a thread that works on no message.
+        """
+
+    def poll(self, comm_id: str | None) -> int:
+        """Run handlers that are due and belong on this thread; return how many messages that were.
+
+        Args:
+            comm_id: only those of this comm; None for all.
+        """
+
+    # Any: what it gives is not looked at.
+    def wait(self, future: Future[Any], timeout_s: float | None) -> None:
+        """Block until ``future`` is done or the time is up; due handlers run meanwhile as in ``poll``.
+
+        Raises:
+            LocalProtocolError: this thread's event loop is what brings the future about.
+        """

@@ -16,6 +16,7 @@ from typing import Any
 
 from tsushin.errors import NoHost
 from tsushin.kernel.ipykernel import KernelCommManager
+from tsushin.kernel.lenient import LenientManager
 from tsushin.kernel.provider import provide
 from tsushin.kernel.restore import put
 from tsushin.kernel.shutdown import close_at_shutdown
@@ -51,12 +52,14 @@ class _Attachment:
             return
         kernel, manager, undo = self.kernel, self.manager, self.undo
         self.is_on = True
-        if provide(undo, manager):
-            put(undo, vars(kernel), "comm_manager", manager)
+        lenient = LenientManager(manager)
+        if provide(undo, lenient):
+            put(undo, vars(kernel), "comm_manager", lenient)
         for msg_type in COMM_TYPES:
             put(undo, kernel.shell_handlers, msg_type, getattr(manager, msg_type))
         for handlers in (kernel.shell_handlers, kernel.control_handlers):
             put(undo, handlers, "comm_info_request", manager.comm_info_request)
+        manager.delivery.open(undo)
         close_at_shutdown(undo, kernel, manager)
         manager.join()
 

@@ -78,6 +78,10 @@ class Bridge:
         """True while a page is connected, or the first one is still awaited."""
         return self._is_awaited or self.pages > 0
 
+    def carriers(self) -> set[str]:
+        """Return the ids of the comms that messages of pages come by."""
+        return set() if self._model is None else {self._model.model_id}
+
     def show(self) -> WidgetModel:
         """Return the model to display; a new one where there is none, or the host has closed it."""
         with self._lock:

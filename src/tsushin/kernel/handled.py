@@ -29,3 +29,8 @@ def handling(message: Message) -> Iterator[None]:
 def handled() -> JsonObject | None:
     """Return the header of the message being handled, or None."""
     return _handled.get()
+
+
+def is_handled(message: Message) -> bool:
+    """Say whether ``message`` is the one being handled; one that no peer sent always is."""
+    return message.header.get("msg_id", "") in ("", (handled() or {}).get("msg_id"))

@@ -32,6 +32,16 @@ def comm_manager() -> CommManager:
     return process_manager()
 
 
+def poll() -> int:
+    """Run every handler that is due on this thread, of all comms, and return how many messages that were.
+
+    What a long loop in a cell calls between two steps, so that the page is heard while it runs: comms of
+    this package and of others (ipywidgets') alike. Elsewhere than on a kernel's main thread nothing is due.
+    """
+    manager = kernel_manager()
+    return 0 if manager is None else manager.runtime.poll(None)
+
+
 def bridge() -> Bridge:
     """Carry this kernel's comms over one widget, where no extension of ours is installed.
 

@@ -6,20 +6,23 @@ comm messages keep their place among each other and among what ``Session.send`` 
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from tsushin.protocol.messages import Message
+from tsushin.kernel.shell_channel import flush
+from tsushin.protocol.messages import Message, new_header
 from tsushin.wire import zmq
 from tsushin.wire.signing import Signer
 
 
 class IopubSender:
-    """Sends messages on a kernel's iopub, signed with its key. Any thread may call ``send``."""
+    """Sends messages on a kernel's iopub, signed with its key. Any thread may call."""
 
     def __init__(self, kernel: Any) -> None:  # Any: the class differs between versions
-        session = kernel.session
+        self._session = kernel.session
         self._socket = kernel.iopub_socket
-        self._signer = Signer(session.key, scheme=session.signature_scheme)
+        self._signer = Signer(self._session.key, scheme=self._session.signature_scheme)
+        self._status_topic = f"kernel.{kernel.ident}.status".encode()  # as ipykernel's own have
 
     def send(self, message: Message) -> None:
         """Hand over a comm message; never waits for a frontend.
@@ -29,7 +32,22 @@ class IopubSender:
         Raises:
             UnicodeEncodeError: the comm id holds a lone surrogate, which is no text.
         """
+        flush()  # what was printed before comes before
         # The topic that ipykernel gives comm messages; a subscriber may ask for one comm's.
-        topic = f"comm-{message.content['comm_id']}".encode()
+        self._send(f"comm-{message.content['comm_id']}".encode(), message)
+
+    def status(self, state: str, parent: Message) -> None:
+        """Publish the kernel's state, "busy" or "idle", as the consequence of ``parent``."""
+        header = new_header(
+            "status",
+            msg_id=self._session.msg_id,
+            session=self._session.session,
+            now=time.time(),
+            username=self._session.username,
+        )
+        content = {"execution_state": state}
+        self._send(self._status_topic, Message("iopub", header, dict(parent.header), {}, content))
+
+    def _send(self, topic: bytes, message: Message) -> None:
         frames = [topic, *zmq.encode(message, self._signer)]
         self._socket.send_multipart(frames, copy=not message.buffers)

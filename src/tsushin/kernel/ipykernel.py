@@ -15,23 +15,24 @@ import asyncio
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from tsushin.comm import Comm
+from tsushin.comm import Clean, Comm, Data
 from tsushin.errors import RemoteProtocolError
 from tsushin.kernel.answers import Answers
 from tsushin.kernel.bridge import Bridge, run_on
 from tsushin.kernel.end import Frames, Page
+from tsushin.kernel.events import balanced_events
+from tsushin.kernel.fork import lose_in_children
 from tsushin.kernel.handled import handling
 from tsushin.kernel.iopub import IopubSender
+from tsushin.kernel.raw import Raw, message_of
 from tsushin.kernel.route import Route, Way
-from tsushin.kernel.shell_runtime import ShellRuntime
+from tsushin.kernel.shell_delivery import ShellDelivery
+from tsushin.kernel.shell_runtime import ShellRuntime, ThreadRuntime
 from tsushin.kernel.widget_model import CONTROL
 from tsushin.manager import AnyComm, CommManager, Target
 from tsushin.protocol.buffers import Encoded
-from tsushin.protocol.messages import COMM_TYPES, JsonObject, Message
-from tsushin.wire.parts import JSON_PARTS, check_parts
-
-# Any: a message as jupyter_client parsed it; a peer may have put any JSON anywhere.
-Raw = dict[str, Any]
+from tsushin.protocol.messages import COMM_TYPES, ClassicMessage, Message
+from tsushin.runtime import Handler, Run, Runtime
 
 
 class KernelCommManager(CommManager):
@@ -52,10 +53,12 @@ class KernelCommManager(CommManager):
         comms: MutableMapping[str, AnyComm],
         targets: MutableMapping[str, Target],
     ) -> None:
-        self._route = Route(IopubSender(kernel).send)
+        sender = IopubSender(kernel)
+        self._route = Route(sender.send)
+        self.delivery: ShellDelivery = ShellDelivery(kernel, loop, self, sender)
         super().__init__(
             send=self._route.send,
-            runtime=ShellRuntime(kernel, loop),
+            runtime=ShellRuntime(kernel, lambda: loop, self.delivery),
             channel="iopub",
             on_unknown="close",
             session=kernel.session.session,
@@ -64,9 +67,13 @@ class KernelCommManager(CommManager):
             targets=targets,
         )
         self.kernel = kernel
+        thread = self.delivery.thread
+        lose_in_children(self)
+        self._on_thread = ThreadRuntime(kernel, lambda: thread.loop, self.delivery)
         self._loop = loop
         self._shared = comms
         self._bridge: Bridge | None = None
+        self.lenient_targets: set[str] = set()
         about = "a notebook's kernel behind a bridge"
         self._answers = Answers(self, about=about, publish=lambda m: self.bridge().publish(m))
 
@@ -101,6 +108,27 @@ class KernelCommManager(CommManager):
         super().close_comm(comm, encoded)
         self._shared.pop(comm.comm_id, None)
 
+    # Any: as the overloads of ``CommManager.register_target`` say.
+    def register_target(self, target_name: str, f: Any = None, *, run: Run = "main") -> Any:
+        """See ``CommManager.register_target``; its comms are strict (``LenientManager``)."""
+        self.lenient_targets.discard(target_name)
+        return super().register_target(target_name, f, run=run)
+
+    def clean_for(self, target_name: str) -> Clean:
+        """See ``CommManager.clean_for``."""
+        is_lenient = target_name in self.lenient_targets
+        return self._packed if is_lenient else super().clean_for(target_name)
+
+    def _packed(self, data: Data | None) -> Data | None:
+        """Return what the session's own packer makes of ``data``, as JSON again."""
+        session = self.kernel.session
+        return None if data is None else session.unpack(session.pack(data))
+
+    def _call_foreign(self, handler: Handler, msg: ClassicMessage) -> None:
+        """See ``CommManager``: ``comm``'s own comms leave the shell's events open after an error."""
+        with balanced_events(getattr(self.kernel, "shell", None)):
+            handler(msg)
+
     # ------------------------------------------------------------------ the bridge
 
     def bridge(self) -> Bridge:
@@ -114,12 +142,39 @@ class KernelCommManager(CommManager):
                 limits=self.limits,
             )
             self._route.pages = self._bridge
+            self.delivery.carriers = self._bridge.carriers
         return self._bridge
 
     def end_bridge(self, reason: str) -> None:
         """Tell the pages behind the bridge that the kernel ends."""
         if self._bridge is not None:
             self._bridge.end(reason)
+
+    # ------------------------------------------------------------------ for the delivery
+
+    def take(self, message: Message) -> None:
+        """Handle a message of the shell channel, on the thread that its handlers belong to."""
+        self._route.heard(message, Way.IOPUB)
+        # A page asks ipywidgets for all models there are, and forgets the others.
+        if self._bridge is not None and message.content.get("target_name") == CONTROL:
+            self._bridge.join_ipywidgets()
+        self.receive(message)
+
+    def keep(self, message: Message, *, only_answers: bool = False) -> bool:
+        """See ``CommManager.keep``."""
+        is_kept = super().keep(message, only_answers=only_answers)
+        if is_kept:
+            self._route.heard(message, Way.IOPUB)
+        return is_kept
+
+    def runtime_for(self, run: Run) -> Runtime:
+        """See ``CommManager.runtime_for``: handlers may run on a thread of their own."""
+        return self._on_thread if run == "thread" else self.runtime
+
+    def renew_locks(self) -> None:
+        """See ``CommManager.renew_locks``; a child reads no shell channel either."""
+        super().renew_locks()
+        self.delivery.close()
 
     # ------------------------------------------------------------------ joining and leaving
 
@@ -137,15 +192,11 @@ class KernelCommManager(CommManager):
 
     def _take(self, msg: Raw) -> None:
         try:
-            message = _message(msg)
+            message = message_of(msg)
         except RemoteProtocolError as error:
             self.runtime.fault(error)
         else:
-            self._route.heard(message, Way.IOPUB)
-            # A page asks ipywidgets for all models there are, and forgets the others.
-            if self._bridge is not None and message.content.get("target_name") == CONTROL:
-                self._bridge.join_ipywidgets()
-            self.receive(message)
+            self.take(message)
 
     def _take_bridged(self, message: Message, page: Page) -> None:
         """Handle a message of a page behind the bridge. On the main thread."""
@@ -177,25 +228,3 @@ class _Passage:
         self.target_name = comm.target_name
         self.handle_msg = lambda msg: manager.comm_msg(None, None, msg)
         self.handle_close = lambda msg: manager.comm_close(None, None, msg)
-
-
-def _message(msg: Raw) -> Message:
-    """Check a message that jupyter_client has parsed, whose parts may still be any JSON.
-
-    Raises:
-        RemoteProtocolError: a part is no object; the header or the comm id is not what it should be.
-    """
-    parts = check_parts([msg[part] for part in JSON_PARTS])
-    _check_text(parts[-1])
-    views = (memoryview(buffer) for buffer in msg.get("buffers") or ())
-    return Message("shell", *parts, buffers=tuple(v.cast("B").toreadonly() for v in views))
-
-
-def _check_text(content: JsonObject) -> None:
-    """Refuse an id that could not be sent back: jupyter_client's parser lets lone surrogates in."""
-    comm_id = content.get("comm_id")
-    if isinstance(comm_id, str) and not comm_id.isascii():
-        try:
-            comm_id.encode()
-        except UnicodeEncodeError as error:
-            raise RemoteProtocolError(f"content.comm_id: expected text, got {error}") from error

@@ -13,16 +13,19 @@ Spec: Jupyter messaging, "Messages on the shell (ROUTER/DEALER) channel", "Kerne
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any
 from uuid import uuid4
 
 from tsushin import host
 from tsushin.errors import RemoteProtocolError, Unsupported
 from tsushin.kernel.answers import Answers
 from tsushin.kernel.end import Frames, Page
-from tsushin.kernel.handled import handled, handling
+from tsushin.kernel.handled import handled, handling, is_handled
 from tsushin.kernel.host import kernel_manager
 from tsushin.loop_runtime import LoopRuntime
 from tsushin.manager import CommManager
@@ -51,9 +54,12 @@ class ProcessRuntime:
             loop.call_soon_threadsafe(callback)
         return loop
 
-    def run(self, handler: Callable[[], object]) -> object:
+    def run(self, handler: Callable[[], object], message: Message) -> object:
         """See ``Runtime.run``."""
-        return handler()
+        if is_handled(message):
+            return handler()
+        with handling(message):  # it was kept for a while
+            return handler()
 
     def soon(self, callback: Callable[[], None]) -> None:
         """See ``Runtime.soon``; while nothing is served, what is asked waits for the next endpoint."""
@@ -77,9 +83,22 @@ class ProcessRuntime:
         """See ``Runtime.fault``: a warning of the logger ``tsushin``."""
         LoopRuntime.fault(self._bound(), error)
 
-    def parent(self) -> JsonObject:
+    def parent(self, made_under: JsonObject | None = None) -> JsonObject:
         """See ``Runtime.parent``: the message being handled here and now, if any."""
-        return handled() or {}
+        return handled() or made_under or {}
+
+    def poll(self, comm_id: str | None) -> int:
+        """See ``Runtime.poll``: the loop runs handlers as messages come, so nothing is ever due."""
+        del comm_id
+        return 0
+
+    # Any: what it gives is not looked at.
+    def wait(self, future: Future[Any], timeout_s: float | None) -> None:
+        """See ``Runtime.wait``."""
+        if self._on_loop is None:
+            concurrent.futures.wait([future], timeout_s)
+        else:
+            self._on_loop.wait(future, timeout_s)
 
     def _bound(self) -> LoopRuntime:
         if self._on_loop is None:

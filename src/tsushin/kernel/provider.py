@@ -14,17 +14,17 @@ from typing import Any, Final
 import comm
 
 from tsushin.kernel.restore import put
-from tsushin.manager import CommManager
 
 _REPLACEABLE: Final = (comm.__name__, "ipykernel.ipkernel")
 
 _log = logging.getLogger("tsushin")
 
 
-def provide(undo: ExitStack, manager: CommManager) -> bool:
+def provide(undo: ExitStack, manager: object) -> bool:
     """Make ``comm``'s names lead to ``manager``; False where they belong to another provider.
 
-    Comms made by ``create_comm`` keep ipykernel's class, and with it their lenient encoding.
+    ``manager`` has what ``comm``'s own has. Comms made by ``create_comm`` keep ipykernel's class, and with it
+    their lenient encoding.
     """
     provider: object = comm.get_comm_manager
     module = getattr(provider, "__module__", "")

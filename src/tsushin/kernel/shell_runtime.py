@@ -2,26 +2,28 @@
 
 A handler gets what a cell gets around it: the ``pre_execute`` and ``post_execute`` events (so that inline
 figures appear), Ctrl-C, and errors shown as a cell's errors are shown, on iopub, under the message that
-caused them.
+caused them. On the delivery thread there are no such events: what listens to them, as matplotlib does, is
+not made for a second thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextvars
 import logging
-import signal
-import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tsushin.errors import RemoteProtocolError
-from tsushin.kernel.handled import handled
+from tsushin.errors import LocalProtocolError, RemoteProtocolError
+from tsushin.kernel.handled import handled, handling
+from tsushin.kernel.shell_channel import flush, has_parent_here, parent_here
+from tsushin.kernel.shell_delivery import ShellDelivery
 from tsushin.protocol.messages import JsonObject, Message
 
 _log = logging.getLogger("tsushin")
@@ -33,17 +35,40 @@ class ShellRuntime:
 
     Args:
         kernel: a kernel; it may have no IPython shell, then there are no events.
-        loop: the loop on which the kernel runs its main shell.
+        loop: returns the loop on which ``async`` handlers and kept messages run.
+        delivery: what brings messages while a cell runs.
     """
 
     # Any: the kernel's class differs between versions and languages.
-    def __init__(self, kernel: Any, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        kernel: Any,
+        loop: Callable[[], asyncio.AbstractEventLoop],
+        delivery: ShellDelivery,
+    ) -> None:
         self._kernel = kernel
         self._loop = loop
+        self._delivery = delivery
         self._tasks: set[asyncio.Task[BaseException | None]] = set()  # a loop holds them weakly
 
-    def run(self, handler: Callable[[], object]) -> object:
+    def run(self, handler: Callable[[], object], message: Message) -> object:
         """See ``Runtime.run``."""
+        if message.header.get("msg_id", "") in ("", self.parent().get("msg_id")):
+            return self._run(handler)
+        # It was kept for a while, and something else is going on now.
+        return contextvars.copy_context().run(self._run_under, handler, message)
+
+    def _run_under(self, handler: Callable[[], object], message: Message) -> object:
+        if handled() is not None:  # came over the bridge; the kernel's frontends do not know it
+            with handling(message):
+                return self._run(handler)
+        with parent_here(self._kernel, message):
+            try:
+                return self._run(handler)
+            finally:
+                flush()
+
+    def _run(self, handler: Callable[[], object]) -> object:
         self._trigger("pre_execute")
         try:
             return handler()
@@ -51,21 +76,13 @@ class ShellRuntime:
             self._trigger("post_execute")
 
     def soon(self, callback: Callable[[], None]) -> None:
-        """See ``Runtime.soon``; output belongs to the cell or message that asked."""
-
-        def due() -> None:
-            try:
-                with _interruptible():
-                    callback()
-            except (KeyboardInterrupt, SystemExit) as error:  # either would end the kernel's loop
-                self.report(error, "a handler of kept messages", None)
-
-        self._call_soon(due)
+        """See ``Runtime.soon``; a safe point of the cell that asked comes first, if there is one."""
+        self._delivery.soon(callback)
 
     def spawn(
         self, awaitable: Awaitable[object], done: Callable[[BaseException | None], None]
     ) -> None:
-        """See ``Runtime.spawn``: on the main loop, in the context of the message."""
+        """See ``Runtime.spawn``: on the loop, in the context of the message."""
 
         async def run() -> BaseException | None:
             self._trigger("pre_execute")
@@ -82,7 +99,7 @@ class ShellRuntime:
             done(None if task.cancelled() else task.result())
 
         def start() -> None:
-            task = self._loop.create_task(run())
+            task = self._loop().create_task(run())
             self._tasks.add(task)
             task.add_done_callback(finished)
 
@@ -100,23 +117,43 @@ class ShellRuntime:
         """See ``Runtime.fault``: a warning in the kernel's own log, which its starter reads."""
         self._kernel.log.warning("tsushin: %s", error)
 
-    def parent(self) -> JsonObject:
-        """See ``Runtime.parent``: the request this thread works on, else the last one.
+    def parent(self, made_under: JsonObject | None = None) -> JsonObject:
+        """See ``Runtime.parent``: the request this thread works on.
 
-        For a message that came over the bridge it is that message, not the widget's that carried it.
+        On a thread of the user's it is the request under which the comm was made, else the last one. For a
+        message that came over the bridge it is that message, not the widget's that carried it.
         """
         bridged = handled()
         if bridged is not None:
             return bridged
+        if made_under and not has_parent_here(self._kernel):
+            return made_under
         header: JsonObject = self._kernel.get_parent().get("header", {})
         return header
+
+    def poll(self, comm_id: str | None) -> int:
+        """See ``Runtime.poll``."""
+        return self._delivery.safe_point(comm_id)
+
+    # Any: what it gives is not looked at.
+    def wait(self, future: Future[Any], timeout_s: float | None) -> None:
+        """See ``Runtime.wait``; Ctrl-C ends it on the main thread."""
+        if future.done():
+            return
+        if self._delivery.thread.is_here():
+            raise LocalProtocolError(
+                "waiting on the delivery thread would stop what it waits for; use an async handler"
+            )
+        if threading.current_thread() is not threading.main_thread():
+            concurrent.futures.wait([future], timeout_s)
+            return
+        future.add_done_callback(lambda _: self._delivery.changed())
+        self._delivery.wait(future.done, timeout_s)
 
     # ------------------------------------------------------------------ inside
 
     def _publish_error(self, error: BaseException, about: str, message: Message | None) -> None:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()  # what the handler printed comes before its error
+        flush()  # what the handler printed comes before its error
         content = {
             "ename": type(error).__name__,
             "evalue": _text(error),
@@ -137,9 +174,10 @@ class ShellRuntime:
             shell.events.trigger(event)
 
     def _call_soon(self, callback: Callable[[], None]) -> None:
-        if not self._loop.is_closed():  # else the kernel has ended and nobody is left to run it
+        loop = self._loop()
+        if not loop.is_closed():  # else the kernel has ended and nobody is left to run it
             context = contextvars.copy_context()
-            self._loop.call_soon_threadsafe(callback, context=context)
+            loop.call_soon_threadsafe(callback, context=context)
 
     def _format(self, error: BaseException) -> list[str]:
         """Return the traceback as the user set it up (``%xmode``), from their own code on."""
@@ -157,18 +195,15 @@ class ShellRuntime:
         return traceback.format_exception(kind, error, where)
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C in, as ipykernel does around its message handlers; between them it ignores it."""
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+class ThreadRuntime(ShellRuntime):
+    """Runs handlers of comms with ``run="thread"``, on the delivery thread."""
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """See ``Runtime.soon``."""
+        self._call_soon(callback)
+
+    def _trigger(self, event: str) -> None:
+        """Leave out the shell's events, whose listeners expect the main thread."""
 
 
 def _users_part(where: TracebackType | None) -> TracebackType | None:

@@ -76,6 +76,7 @@ def encode_data(
     buffers: Sequence[BytesLike] | None = None,
     *,
     copy: bool = True,
+    entry: JsonObject | None = None,
 ) -> Encoded:
     """Check and encode what a user sends.
 
@@ -85,6 +86,7 @@ def encode_data(
             is left out, so that a received message can be sent on.
         buffers: bytes-like objects of any format; copied to bytes only where not contiguous.
         copy: copy buffers that their owner may still change. With False the caller promises not to.
+        entry: what the profile says in ``metadata.tsushin``, beside what is said here about binary.
 
     Returns:
         JSON as it is now (later changes to ``data`` do not matter) and byte views.
@@ -99,8 +101,8 @@ def encode_data(
     if kept_metadata:
         kept_metadata = msgspec.json.decode(_encode("metadata", kept_metadata))
         kept_metadata.pop("tsushin", None)
-    if lifted.bin:
-        kept_metadata["tsushin"] = {"bin": lifted.bin}
+    if lifted.bin or entry:
+        kept_metadata["tsushin"] = {**(entry or {}), **({"bin": lifted.bin} if lifted.bin else {})}
     return Encoded(_encode("data", kept_data), kept_metadata, (*views, *lifted.views))
 
 

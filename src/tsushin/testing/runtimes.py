@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 from tsushin.errors import RemoteProtocolError
 from tsushin.protocol.messages import JsonObject, Message
@@ -62,8 +64,9 @@ class StepRuntime:
     _due: deque[Callable[[], None]] = field(default_factory=deque)
     _running: list[tuple[Generator[object, None, object], Done]] = field(default_factory=list)
 
-    def run(self, handler: Callable[[], object]) -> object:
+    def run(self, handler: Callable[[], object], message: Message) -> object:
         """See ``Runtime.run``."""
+        del message
         return handler()
 
     def soon(self, callback: Callable[[], None]) -> None:
@@ -83,9 +86,19 @@ class StepRuntime:
         """See ``Runtime.fault``."""
         self.faults.append(error)
 
-    def parent(self) -> JsonObject:
+    def parent(self, made_under: JsonObject | None = None) -> JsonObject:
         """See ``Runtime.parent``."""
-        return self.header
+        return self.header or made_under or {}
+
+    def poll(self, comm_id: str | None) -> int:
+        """See ``Runtime.poll``: handlers run when messages are delivered, so nothing is ever due."""
+        del comm_id
+        return 0
+
+    # Any: what it gives is not looked at.
+    def wait(self, future: Future[Any], timeout_s: float | None) -> None:
+        """See ``Runtime.wait``: nothing comes while a test waits, so the time is up at once."""
+        del future, timeout_s
 
     def is_due(self) -> bool:
         """Say whether a callback waits for its step."""

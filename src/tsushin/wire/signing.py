@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
@@ -43,7 +44,7 @@ class Signer:
         ValueError: unknown scheme.
     """
 
-    __slots__ = ("_digits", "_keyed", "_max_seen", "_seen")
+    __slots__ = ("_digits", "_keyed", "_max_seen", "_order", "_seen")
 
     def __init__(
         self, key: bytes, *, scheme: str = "hmac-sha256", limits: Limits = DEFAULT_LIMITS
@@ -57,7 +58,8 @@ class Signer:
         self._keyed = hmac.new(key, digestmod=name) if key else None
         self._digits = 2 * hashlib.new(name).digest_size
         self._max_seen = limits.max_signatures
-        self._seen: dict[bytes, None] = {}  # in order of arrival
+        self._seen: set[bytes] = set()
+        self._order: deque[bytes] = deque()  # as they arrived
 
     def sign(self, parts: Iterable[BytesLike]) -> bytes:
         """Return the signature of the four JSON parts, lower-case hex; empty without a key."""
@@ -86,9 +88,10 @@ class Signer:
         self._remember(given)
 
     def _remember(self, signature: bytes) -> None:
-        self._seen[signature] = None
-        while len(self._seen) > self._max_seen:
-            del self._seen[next(iter(self._seen))]
+        self._seen.add(signature)
+        self._order.append(signature)
+        while len(self._order) > self._max_seen:
+            self._seen.discard(self._order.popleft())
 
 
 def _fault(text: str) -> SignatureError:

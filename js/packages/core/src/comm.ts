@@ -10,7 +10,7 @@
 import { Delivery } from "./delivery.js";
 import type { CloseHandler, MsgHandler } from "./delivery.js";
 import type { ClosedBy } from "./errors.js";
-import { NoHost } from "./errors.js";
+import { CommClosed, LocalProtocolError, NoHost } from "./errors.js";
 import { DEFAULT_TIMEOUT } from "./expected.js";
 import type { WaitOptions } from "./expected.js";
 import { newId } from "./ids.js";
@@ -21,9 +21,11 @@ import type { JsonObject, MsgMessage, OpenMessage } from "./protocol/messages.js
 import type { CommRecord } from "./protocol/routing.js";
 import { newRecord } from "./protocol/routing.js";
 import type { BufferLike } from "./protocol/views.js";
+import type { RequestHandler } from "./requests.js";
+import { Requests } from "./requests.js";
 import type { Runtime } from "./runtime.js";
 
-export type { CloseHandler, MsgHandler };
+export type { CloseHandler, MsgHandler, RequestHandler };
 
 /** A JSON object to send; may hold bytes and typed arrays. */
 export type Data = Readonly<Record<string, unknown>> | null;
@@ -66,6 +68,8 @@ export class Comm implements Disposable {
   readonly _record: CommRecord;
   /** For the manager. */
   readonly _delivery: Delivery;
+  /** For the manager. */
+  readonly _requests: Requests;
   readonly #manager: CommOwner;
 
   constructor(
@@ -87,6 +91,10 @@ export class Comm implements Disposable {
     this.#manager = manager;
     this._record = record;
     this._delivery = new Delivery(manager.runtime, manager.limits, () => String(this));
+    const send = (sent: unknown, entry: JsonObject): void => {
+      manager.sendComm(this, encodeData(sent, null, null, true, entry));
+    };
+    this._requests = new Requests(send, manager.runtime, () => String(this));
     this.target_module = target_module;
     if (primary) this.open(data, metadata, buffers);
   }
@@ -177,6 +185,54 @@ export class Comm implements Disposable {
     options: Pick<WaitOptions, "signal"> = {},
   ): Promise<MsgMessage> {
     return this._delivery.expect(`comm_msg on ${String(this)}`, { ...options, timeout });
+  }
+
+  /**
+   * Ask the peer's `handle(name, …)`; return a promise of its answer. `data` is a JSON object and may hold
+   * bytes and typed arrays; `timeout` is in seconds, `Infinity` waits as long as the comm is open.
+   *
+   * Throws as `send`. Rejected with `RemoteError` where the peer's function raised, `NoPeer` where it has
+   * none for `name`, a `DOMException` called "TimeoutError", and whatever ended the comm.
+   */
+  request(name: string, data: Data = null, options: WaitOptions = {}): Promise<unknown> {
+    return this._requests.ask(name, data, options);
+  }
+
+  /**
+   * Answer the peer's requests for `name` by `f(msg)`; returns it. What it returns, or the promise it
+   * returns resolves to, any JSON value or binary, is the answer; what it throws is the peer's error.
+   * It replaces the one before.
+   */
+  handle<F extends RequestHandler>(name: string, f: F): F {
+    if (typeof f !== "function") throw new TypeError(`handle "${name}": expected a function`);
+    this._requests.handle(name, f);
+    return f;
+  }
+
+  /**
+   * Iterate over the messages: `for await (const msg of comm)`. It ends when the comm is closed, and throws
+   * what ended it where it was lost. Throws `LocalProtocolError` where `on_msg` is set, which takes them.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<MsgMessage> {
+    if (this._delivery.hasOnMsg) {
+      throw new LocalProtocolError(
+        `${String(this)}: on_msg is set, so there is nothing to iterate over`,
+      );
+    }
+    return this.#messages();
+  }
+
+  async *#messages(): AsyncIterableIterator<MsgMessage> {
+    for (;;) {
+      let message: MsgMessage;
+      try {
+        message = await this._delivery.next();
+      } catch (error) {
+        if (error instanceof CommClosed && error.closed_by !== "lost") return;
+        throw error;
+      }
+      yield message;
+    }
   }
 
   [Symbol.dispose](): void {

@@ -32,6 +32,7 @@ export class Delivery {
   readonly #about: () => string;
   readonly #inbox: Inbox;
   #expected: Expected<MsgMessage>[] = [];
+  #arrivals: Expected<null>[] = [];
   #onMsg: MsgHandler | null = null;
   #onClose: CloseHandler | null = null;
   #close: Message | null = null; // arrived, and not yet given to on_close
@@ -58,6 +59,9 @@ export class Delivery {
     if (atOnce !== null && !this.#run(msgDue(atOnce, message))) return;
     if (atOnce === null) this.#inbox.put(message);
     this.#pump();
+    const arrivals = this.#arrivals;
+    this.#arrivals = [];
+    for (const arrival of arrivals) arrival.settle(null);
   }
 
   /** Deliver the close, or the loss as a message of its shape. */
@@ -75,8 +79,9 @@ export class Delivery {
 
   #endWaits(ended: TsushinError): void {
     this.#ended = ended;
-    const waiting = this.#expected;
+    const waiting = [...this.#expected, ...this.#arrivals];
     this.#expected = [];
+    this.#arrivals = [];
     for (const expected of waiting) expected.fail(ended);
   }
 
@@ -100,6 +105,23 @@ export class Delivery {
     else if (this.#ended !== null) expected.fail(this.#ended);
     else this.#expected.push(expected);
     return expected.promise;
+  }
+
+  /** True while a message handler is set. */
+  get hasOnMsg(): boolean {
+    return this.#onMsg !== null;
+  }
+
+  /** Return the next message that nobody has consumed, however long it takes. */
+  async next(): Promise<MsgMessage> {
+    for (;;) {
+      const message = this.#onMsg === null ? this.#inbox.take() : null;
+      if (message !== null) return asMsg(message);
+      if (this.#ended !== null) throw this.#ended;
+      const arrival = new Expected<null>("a message", { timeout: Infinity });
+      this.#arrivals.push(arrival);
+      await arrival.promise; // takes nothing: whoever stops waiting loses nothing
+    }
   }
 
   #settleExpected(message: Message): boolean {

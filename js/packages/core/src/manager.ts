@@ -20,6 +20,7 @@ import {
 import { DEFAULT_TIMEOUT, Expected } from "./expected.js";
 import type { WaitOptions } from "./expected.js";
 import { newId } from "./ids.js";
+import { readRequest } from "./profile/requests.js";
 import type { Encoded } from "./protocol/buffers.js";
 import { restoreData } from "./protocol/buffers.js";
 import { commContent, commInfoContent } from "./protocol/contents.js";
@@ -459,8 +460,18 @@ export class CommManager implements CommOwner {
   }
 
   #deliver(event: Received): void {
+    const comm = this.comms.get(event.comm_id);
     const message = this.#restored(event.message);
-    if (message !== null) this.comms.get(event.comm_id)?._delivery.put(message);
+    if (message === null || comm === undefined) return;
+    try {
+      const about = readRequest(message);
+      if (about === null) comm._delivery.put(message);
+      else if (about.type === "asked") comm._requests.takeRequest(about, message);
+      else comm._requests.takeAnswer(about);
+    } catch (error) {
+      if (!(error instanceof RemoteProtocolError)) throw error;
+      this.#answerFault(error);
+    }
   }
 
   #closeReceived(event: Closed): void {
@@ -472,7 +483,9 @@ export class CommManager implements CommOwner {
     if (comm === undefined) return;
     const data = message.content.data as JsonObject; // commContent checked it
     const text = `${String(comm)} was closed by the peer`;
-    comm._delivery.close(message, new CommClosed(text, { closed_by: "there", data }));
+    const closed = new CommClosed(text, { closed_by: "there", data });
+    comm._requests.end(closed);
+    comm._delivery.close(message, closed);
   }
 
   #loseComm(event: Lost, error: TsushinError | null): void {
@@ -482,6 +495,7 @@ export class CommManager implements CommOwner {
     const text = `${String(comm)} was lost: ${event.reason}`;
     const lost = error ?? new CommClosed(text, { closed_by: "lost" });
     const { comm_id, reason } = event;
+    comm._requests.end(lost);
     comm._delivery.close(this.#synthetic("comm_close", { comm_id }, { lost: reason }), lost);
   }
 
@@ -494,7 +508,9 @@ export class CommManager implements CommOwner {
   }
 
   #end(comm: Comm): void {
-    comm._delivery.end(new CommClosed(`${String(comm)} was closed`, { closed_by: "here" }));
+    const closed = new CommClosed(`${String(comm)} was closed`, { closed_by: "here" });
+    comm._requests.end(closed);
+    comm._delivery.end(closed);
   }
 
   #meetUnknown(event: Unknown): void {

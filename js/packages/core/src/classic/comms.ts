@@ -1,5 +1,6 @@
 /** Comms and their manager with the argument order of the classic notebook. */
 import { Comm } from "../comm.js";
+import type { WaitOptions } from "../expected.js";
 import type { Frontend } from "../frontend/frontend.js";
 import type { PageMemory } from "./page_memory.js";
 import type { CommManager, Target } from "../manager.js";
@@ -94,6 +95,14 @@ class PageComm implements ClassicComm {
 
   on_close(callback: PageCallback): void {
     this.#comm.on_close((msg) => callback(pageMessage(msg)));
+  }
+
+  request(name: string, data?: Maybe<JsonObject>, options?: WaitOptions): Promise<unknown> {
+    return this.#comm.request(name, data ?? null, options);
+  }
+
+  handle(name: string, f: PageCallback): void {
+    this.#comm.handle(name, (msg) => f(pageMessage(msg)));
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { ClassicMessage, JsonObject } from "../protocol/messages.js";
 
+import type { WaitOptions } from "../expected.js";
 import type { BufferLike } from "../protocol/views.js";
 export type { BufferLike };
 
@@ -49,6 +50,10 @@ export interface ClassicComm {
   ): string;
   on_msg(callback: PageCallback): void;
   on_close(callback: PageCallback): void;
+  /** Not in the classic notebook: ask the kernel's `handle(name, …)`. */
+  request(name: string, data?: JsonObject | null, options?: WaitOptions): Promise<unknown>;
+  /** Not in the classic notebook: answer the kernel's requests for `name`. */
+  handle(name: string, f: PageCallback): void;
 }
 
 export type ClassicTarget = (comm: ClassicComm, message: PageMessage) => unknown;

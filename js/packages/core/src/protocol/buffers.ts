@@ -48,7 +48,8 @@ export interface Encoded {
  * `data` is a JSON object whose values may also be binary; null means `{}`. `metadata` is a JSON object
  * without binary; its key "tsushin" belongs to the one hop it came by and is left out, so that a received
  * message can be sent on. Buffers are copied, because their owner may still change them, unless `copy` is
- * false: then the caller promises not to.
+ * false: then the caller promises not to. `entry` is what the profile says in `metadata.tsushin`, beside
+ * what is said here about binary.
  *
  * Throws TypeError: something JSON cannot carry, named by its path.
  */
@@ -57,13 +58,16 @@ export function encodeData(
   metadata: unknown = null,
   buffers: readonly BufferLike[] | null = null,
   copy = true,
+  entry: JsonObject | null = null,
 ): Encoded {
   const views = (buffers ?? []).map((buffer, i) => ownView(buffer, `buffers[${i}]`, copy));
   const lifted: Lifted = { first: views.length, copy, bin: [], views: [] };
   const keptData = keepObject("data", data, lifted);
   const keptMetadata = keepObject("metadata", metadata, null);
   delete keptMetadata.tsushin;
-  if (lifted.bin.length > 0) keptMetadata.tsushin = { bin: lifted.bin };
+  if (lifted.bin.length > 0 || entry !== null) {
+    keptMetadata.tsushin = { ...entry, ...(lifted.bin.length > 0 ? { bin: lifted.bin } : {}) };
+  }
   return { data: keptData, metadata: keptMetadata, buffers: [...views, ...lifted.views] };
 }
 

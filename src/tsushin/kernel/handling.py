@@ -1,0 +1,79 @@
+"""What is around the handling of one message: its parent, busy before and idle after it.
+
+The last status that a frontend hears counts as the kernel's state. So when a message was handled while a
+request runs, ``busy`` of that request is published once more after the ``idle``. An ``async`` handler goes
+on after the ``idle``, as a task does that a cell started.
+
+Spec: Jupyter messaging, "Kernel status" and "Custom Messages": handlers set the parent and publish status.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tsushin.kernel.shell_channel import flush, parent_here
+from tsushin.protocol.messages import Message
+
+Status = Callable[[str, Message], None]
+
+
+# The request that the main shell works on, or None.
+Running = Callable[[], Message | None]
+
+
+class Handling:
+    """Handles messages of one kernel.
+
+    Args:
+        kernel: an ipykernel.
+        status: publishes a state ("busy", "idle") with a message as its parent.
+        running: the request that the main shell works on.
+    """
+
+    def __init__(self, kernel: Any, status: Status, running: Running) -> None:
+        self._kernel = kernel  # Any: the class differs between versions
+        self._status = status
+        self._running = running
+
+    def handle(self, message: Message, work: Callable[[], None]) -> None:
+        """Call ``work`` with ``message`` as parent, between busy and idle. Raises what it raises."""
+        contextvars.copy_context().run(self._handle, message, work)
+
+    def note(self, message: Message) -> None:
+        """Publish busy and idle for a message that nothing had to run for."""
+        self._status("busy", message)
+        self._idle(message)
+
+    def _handle(self, message: Message, work: Callable[[], None]) -> None:
+        with parent_here(self._kernel, message):
+            self._status("busy", message)
+            try:
+                work()
+            finally:
+                flush()
+                self._idle(message)
+
+    def _idle(self, message: Message) -> None:
+        self._status("idle", message)
+        running = self._running()
+        if running is not None:
+            self._status("busy", running)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C in, as ipykernel does around its message handlers; between them it ignores it."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
