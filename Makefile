@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz matrix docs build
+.PHONY: help demo test check bench fuzz matrix soak docs build
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -29,10 +29,14 @@ fuzz: ## random bytes into every decoder (long)
 	@$(PYTHON) tools/prepare.py fuzz
 	@$(RUN) -m pytest -m fuzz
 
-matrix: ## the classic notebook in several frontends and kernels (long)
+matrix: ## several frontends and kernels: the classic notebook, busy kernels (long)
 	@$(PYTHON) tools/prepare.py matrix
-	@$(RUN) -m pytest -m matrix tests/browser
+	@$(RUN) -m pytest -m matrix tests/browser tests/kernel
 	@$(RUN) tools/make_support_table.py
+
+soak: ## twenty minutes of comm traffic while cells run (long); SOAK_S=60 for a short one
+	@$(PYTHON) tools/prepare.py soak
+	@$(RUN) -m pytest -m soak tests/soak
 
 docs: ## build the documentation into docs/_build/html
 	@$(PYTHON) tools/prepare.py docs

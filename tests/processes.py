@@ -63,7 +63,7 @@ class JupyterServer:
 
 
 @contextmanager
-def jupyter_server(folder, *, frontends=False, python=sys.executable, env=None):
+def jupyter_server(folder, *, frontends=False, python=sys.executable, env=None, settings=None):
     """Run a Jupyter Server on a free loopback port until the block ends.
 
     Args:
@@ -71,10 +71,12 @@ def jupyter_server(folder, *, frontends=False, python=sys.executable, env=None):
         frontends: whether it loads JupyterLab and the others, which takes seconds.
         python: of the environment that has the server.
         env: its environment; default: this one, with the tsushin under test.
+        settings: more of its settings, by name.
     """
     port = free_port()
     command = [python, "-m", "jupyter_server", "--no-browser", "--allow-root"]
     settings = {
+        **(settings or {}),
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": port,
         "ServerApp.port_retries": 0,

@@ -71,6 +71,11 @@ def test_every_public_method_is_in_the_specification():
         "close_all",
         "comm_info",
         "open_comm",
+        "keep",
+        "knows_target",
+        "clean_for",
+        "renew_locks",
+        "runtime_for",
         "send_comm",
         "close_comm",
     }

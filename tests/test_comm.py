@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tsushin.comm import Comm
-from tsushin.errors import CommClosed, CommNotOpen, DuplicateComm, NoHost
+from tsushin.errors import CommClosed, CommNotOpen, DuplicateComm, LocalProtocolError, NoHost
 from tsushin.testing import comm_pair
 
 
@@ -288,3 +290,108 @@ def test_a_comm_that_is_opened_later_is_primary(pair):
     assert not comm.primary
     comm.open()
     assert comm.primary
+
+
+# ------------------------------------------------------------------ polling, waiting, iterating
+
+
+def test_poll_takes_what_nobody_has_read_in_order(pair, joined):
+    here, there = joined
+    for n in range(3):
+        there.send({"n": n})
+    pair.run()
+    assert [m["content"]["data"]["n"] for m in here.poll()] == [0, 1, 2]
+    assert here.poll() == []
+
+
+def test_poll_leaves_messages_to_on_msg(pair, joined):
+    here, there = joined
+    seen = []
+    there.send({"n": 1})
+    pair.run()
+    here.on_msg(seen.append)
+    assert here.poll() == []
+    pair.run()
+    assert [m["content"]["data"] for m in seen] == [{"n": 1}]
+
+
+def test_wait_returns_at_once_what_is_there(pair, joined):
+    here, there = joined
+    there.send({"n": 1})
+    pair.run()
+    assert [m["content"]["data"] for m in here.wait()] == [{"n": 1}]
+
+
+def test_wait_ends_when_time_is_up(joined):
+    with pytest.raises(TimeoutError, match="a message on comm"):
+        joined[0].wait(0.01)
+
+
+def test_wait_gives_what_came_before_the_close_and_then_the_close(pair, joined):
+    here, there = joined
+    there.send({"n": 1})
+    there.close({"bye": 1})
+    pair.run()
+    assert len(here.wait()) == 1
+    with pytest.raises(CommClosed) as caught:
+        here.wait()
+    assert caught.value.data == {"bye": 1}
+
+
+def collected(comm, seen):
+    async def collect():
+        async for msg in comm:
+            seen.append(msg["content"]["data"])
+        seen.append("end")
+
+    return collect()
+
+
+async def test_iterating_gives_every_message_and_ends_with_the_close(pair, joined):
+    here, there = joined
+    for n in range(3):
+        there.send({"n": n})
+    there.close()
+    pair.run()
+    seen = []
+    await collected(here, seen)
+    assert seen == [{"n": 0}, {"n": 1}, {"n": 2}, "end"]
+
+
+async def test_iterating_raises_what_lost_the_comm(pair, joined):
+    pair.kernel.lose("gone")
+    with pytest.raises(CommClosed, match="gone"):
+        await collected(joined[0], [])
+
+
+async def test_an_iteration_that_is_cancelled_loses_nothing(pair, joined):
+    here, there = joined
+    waiting = asyncio.ensure_future(collected(here, []))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    there.send({"n": 1})
+    pair.run()
+    await asyncio.wait([waiting])
+    assert len(here.poll()) == 1
+
+
+def test_iterating_where_on_msg_takes_the_messages_is_refused(joined):
+    here, _ = joined
+    here.on_msg(print)
+    with pytest.raises(LocalProtocolError, match="on_msg is set"):
+        aiter(here)
+
+
+@pytest.mark.parametrize("run", ["Main", "", None, 3])
+def test_run_is_main_or_thread(manager, run):
+    with pytest.raises(ValueError, match="expected 'main' or 'thread'"):
+        Comm("t", manager=manager, run=run)
+    with pytest.raises(ValueError, match="expected 'main' or 'thread'"):
+        manager.register_target("t", print, run=run)
+
+
+def test_comms_of_a_target_run_where_the_target_says(pair, manager):
+    manager.register_target("t", lambda comm, msg: None, run="thread")
+    there = pair.frontend.new_comm("t")
+    pair.run()
+    assert manager.get_comm(there.comm_id).run == "thread"

@@ -9,6 +9,9 @@ import pytest
 
 from tsushin.errors import RemoteProtocolError
 from tsushin.loop_runtime import LoopRuntime
+from tsushin.protocol.messages import Message
+
+MESSAGE = Message("shell", {"msg_id": "m"})
 
 
 @pytest.fixture
@@ -24,12 +27,12 @@ async def spawned(runtime, awaitable):
 
 
 async def test_a_handler_runs_in_place(runtime):
-    assert runtime.run(lambda: 7) == 7
+    assert runtime.run(lambda: 7, MESSAGE) == 7
 
 
 async def test_what_a_handler_raises_passes(runtime):
     with pytest.raises(KeyError):
-        runtime.run(lambda: {}["a"])
+        runtime.run(lambda: {}["a"], MESSAGE)
 
 
 async def test_soon_is_after_the_caller_has_returned(runtime):

@@ -13,8 +13,8 @@ from tsushin.testing import StepRuntime
 MEMBERS = {name for name in vars(Runtime) if not name.startswith("_")}
 
 
-def test_a_runtime_has_six_members():
-    assert {"run", "soon", "spawn", "report", "fault", "parent"} == MEMBERS
+def test_a_runtime_has_eight_members():
+    assert {"run", "soon", "spawn", "report", "fault", "parent", "poll", "wait"} == MEMBERS
 
 
 @pytest.mark.parametrize("kind", [LoopRuntime, StepRuntime])

@@ -106,4 +106,4 @@ def test_the_kernel_is_attached_and_documented_names_do_not_warn(demo):
         )
         about = page.until_idle(page.send("execute_request", {"code": code, "silent": False}))
         printed = {m.content["name"]: m.content["text"] for m in about if m.msg_type == "stream"}
-        assert printed == {"stdout": "tsushin.kernel.ipykernel\n"}
+        assert printed == {"stdout": "tsushin.kernel.lenient\n"}

@@ -367,3 +367,12 @@ async def test_kernel_that_never_answers_ends_in_time(odd):
     _, fe = odd
     with pytest.raises(TimeoutError, match="answer to comm_info_request"):
         await fe.comms(timeout=0.05)
+
+
+async def test_restore_offers_a_comm_of_before_to_its_target(fe):
+    await fe.execute("from tsushin import Comm; c = Comm('restore', {'not': 'told again'})")
+    opened = fe.expect_open("restore", timeout=10)
+    [comm_id] = await fe.restore()
+    comm = await opened
+    assert (comm.comm_id, comm.open_msg["content"]["data"]) == (comm_id, {})
+    await fe.execute("c.close()")

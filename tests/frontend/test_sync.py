@@ -141,3 +141,12 @@ def test_what_still_runs_is_cancelled_at_the_end():
     thread.stop()
     thread.stop()
     assert events[1:] == ["cancelled"]
+
+
+def test_restore_offers_a_comm_of_before_to_its_target(fe):
+    fe.execute("from tsushin import Comm; c = Comm('sync restore')")
+    opened = fe.expect_open("sync restore", timeout=10)
+    [comm_id] = fe.restore()
+    assert opened.result().comm_id == comm_id
+    assert opened.result().open_msg["metadata"]["tsushin"] == {"restored": True}
+    fe.execute("c.close()")

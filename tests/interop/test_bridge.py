@@ -54,7 +54,7 @@ def kernel():
 async def page(kernel):
     async with await tsushin.connect(connection_file=kernel.connection_file) as fe:
         yield await Page(fe).open()
-        await fe.execute("b.end('the test ends')\nget_ipython().kernel.comm_manager._bridge = None")
+        await fe.execute("b.end('the test ends')\ntsushin.comm_manager()._bridge = None")
 
 
 async def value(fe, expression):

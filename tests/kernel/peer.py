@@ -149,9 +149,14 @@ def printed(messages):
 
 
 @contextmanager
-def started(*, env=None, prepare=PREPARE, path=SOURCE):
-    """Start a kernel that imports from ``path`` first, and connect; both end with the block."""
+def started(*, env=None, prepare=PREPARE, path=SOURCE, python=None):
+    """Start a kernel that imports from ``path`` first, and connect; both end with the block.
+
+    ``python`` is that of another environment, with another ipykernel.
+    """
     manager = KernelManager(kernel_name="python3")
+    if python is not None:
+        manager.kernel_spec.argv[0] = python
     manager.start_kernel(env={**os.environ, "PYTHONPATH": str(path), **(env or {})})
     client = manager.client()
     client.start_channels()

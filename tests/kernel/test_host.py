@@ -9,7 +9,9 @@ import tsushin
 
 
 def test_in_a_kernel_it_is_the_kernels(detached_kernel):
-    assert detached_kernel.value("tsushin.comm_manager() is kernel.comm_manager") is True
+    assert (
+        detached_kernel.value("tsushin.comm_manager().comms is kernel.comm_manager.comms") is True
+    )
 
 
 def test_in_a_plain_process_it_is_the_processs_own_and_always_the_same():

@@ -9,7 +9,8 @@ from kernel.peer import data_of, of_type, printed, started
 
 def test_names_of_the_comm_package_lead_to_the_kernels_manager(kernel):
     kernel.run("import comm, ipykernel.comm")
-    assert kernel.value("comm.get_comm_manager() is kernel.comm_manager is manager") is True
+    assert kernel.value("comm.get_comm_manager() is kernel.comm_manager") is True
+    assert kernel.value("kernel.comm_manager.targets is manager.targets") is True
     assert kernel.value("comm.create_comm.__module__") == "ipykernel.ipkernel"
 
 

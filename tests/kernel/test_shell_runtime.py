@@ -196,12 +196,16 @@ def test_a_kernel_without_an_ipython_shell_runs_handlers_too(kernel):  # bug 16
     msg_id = kernel.client.execute("""
 import asyncio
 from ipykernel.kernelbase import Kernel
+from tsushin.kernel.iopub import IopubSender
+from tsushin.kernel.shell_delivery import ShellDelivery
 from tsushin.kernel.shell_runtime import ShellRuntime
+from tsushin.protocol.messages import Message
 class Plain(Kernel):
     pass
 plain = Plain(session=kernel.session, iopub_socket=kernel.iopub_socket)
-runtime = ShellRuntime(plain, asyncio.get_event_loop())
-print(hasattr(plain, "shell"), runtime.run(lambda: "ran"))
+delivery = ShellDelivery(plain, asyncio.get_event_loop(), manager, IopubSender(plain))
+runtime = ShellRuntime(plain, asyncio.get_event_loop, delivery)
+print(hasattr(plain, "shell"), runtime.run(lambda: "ran", Message("shell", {"msg_id": ""})))
 runtime.report(ValueError("shown"), "a test", None)
 """)
     messages = kernel.until_idle(msg_id)

@@ -308,10 +308,15 @@ def test_an_adopted_comm_does_not_outlive_the_kernels_close(opener):
 
 
 def test_who_registers_late_gets_the_comm_and_every_message_once():
-    for world in explore(KEEPING):
-        if world.registered and not any(world.queues) and world.states[KERNEL] is State.OPEN:
-            assert world.states[2] is State.OPEN
-            assert world.heard == 2 - world.left[KERNEL]
+    open_ = [
+        world
+        for world in explore(KEEPING)
+        if world.registered and not any(world.queues) and world.states[KERNEL] is State.OPEN
+    ]
+    assert open_
+    for world in open_:
+        assert world.states[2] is State.OPEN
+        assert world.heard == 2 - world.left[KERNEL]
 
 
 def test_who_only_keeps_says_nothing():

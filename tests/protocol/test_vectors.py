@@ -292,5 +292,9 @@ def test_the_generator_still_makes_the_generated_cases(tmp_path):
     tool = Path(__file__).parents[2] / "tools" / "make_comm_vectors.py"
     subprocess.run([sys.executable, tool, tmp_path], check=True)
     made = {p.relative_to(tmp_path): json.loads(p.read_text()) for p in tmp_path.rglob("*.json")}
-    folders = ("comm/valid", "comm/invalid", "buffers/valid", "buffers/invalid")
+    folders = [
+        f"{kind}/{which}"
+        for kind in ("comm", "buffers", "profile")
+        for which in ("valid", "invalid")
+    ]
     assert made == {v.path.relative_to(ROOT): v.raw for v in load(*folders)}
