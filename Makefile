@@ -29,12 +29,12 @@ fuzz: ## random bytes into every decoder (long)
 	@$(PYTHON) tools/prepare.py fuzz
 	@$(RUN) -m pytest -m fuzz
 
-matrix: ## several frontends and kernels: the classic notebook, busy kernels (long)
+matrix: ## other frontends, other kernels, other projects' tests (long)
 	@$(PYTHON) tools/prepare.py matrix
-	@$(RUN) -m pytest -m matrix tests/browser tests/kernel
+	@$(RUN) -m pytest -m matrix tests/browser tests/kernel tests/upstream
 	@$(RUN) tools/make_support_table.py
 
-soak: ## twenty minutes of comm traffic while cells run (long); SOAK_S=60 for a short one
+soak: ## twenty minutes of traffic while cells run; SOAK_S=60 for one
 	@$(PYTHON) tools/prepare.py soak
 	@$(RUN) -m pytest -m soak tests/soak
 
