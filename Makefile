@@ -31,7 +31,7 @@ fuzz: ## random bytes into every decoder (long)
 
 matrix: ## other frontends, other kernels, other projects' tests (long)
 	@$(PYTHON) tools/prepare.py matrix
-	@$(RUN) -m pytest -m matrix tests/browser tests/kernel tests/upstream
+	@$(RUN) -m pytest -m matrix tests/browser tests/interop tests/kernel tests/upstream
 	@$(RUN) tools/make_support_table.py
 
 soak: ## twenty minutes of traffic while cells run; SOAK_S=60 for one

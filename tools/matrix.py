@@ -21,6 +21,10 @@ ENVIRONMENTS: dict[str, list[str]] = {
         f"ipykernel-{version.rpartition('.')[0]}": [f"ipykernel=={version}", "-e", "."]
         for version in ("6.29.5", "6.30.1", "7.0.1", "7.3.0")
     },
+    "spyder-kernels": ["spyder-kernels==3.1.6", "-e", "."],
+    "async-kernel": ["async-kernel==0.23.1", "-e", "."],
+    # The newest (0.19.0) never calls a target's function: its binding fails.
+    "xeus-python": ["xeus-python==0.17.6", "-e", "."],
 }
 
 

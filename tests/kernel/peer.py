@@ -149,14 +149,16 @@ def printed(messages):
 
 
 @contextmanager
-def started(*, env=None, prepare=PREPARE, path=SOURCE, python=None):
+def started(*, env=None, prepare=PREPARE, path=SOURCE, python=None, argv=None):
     """Start a kernel that imports from ``path`` first, and connect; both end with the block.
 
-    ``python`` is that of another environment, with another ipykernel.
+    ``python`` is that of another environment, with another ipykernel; ``argv`` starts another kernel.
     """
     manager = KernelManager(kernel_name="python3")
     if python is not None:
         manager.kernel_spec.argv[0] = python
+    if argv is not None:
+        manager.kernel_spec.argv = argv
     manager.start_kernel(env={**os.environ, "PYTHONPATH": str(path), **(env or {})})
     client = manager.client()
     client.start_channels()

@@ -6,15 +6,16 @@ from tsushin.errors import NoHost
 from tsushin.kernel.attach import attach_if_kernel, is_disabled
 from tsushin.kernel.bridge import Bridge
 from tsushin.kernel.marimo import running_session
+from tsushin.kernel.provided import provided_manager
 from tsushin.manager import CommManager
 
 
 def kernel_manager() -> CommManager | None:
-    """Return the manager of the kernel that this code runs in: ipykernel's or a marimo session's."""
+    """Return the manager of the kernel that this code runs in: ipykernel's, a marimo session's, another's."""
     if is_disabled():
         return None
     session = running_session()
-    return attach_if_kernel() if session is None else session.manager
+    return session.manager if session is not None else attach_if_kernel() or provided_manager()
 
 
 def comm_manager() -> CommManager:
