@@ -1,7 +1,7 @@
 """The kernel end in kernels with comms of their own behind the ``comm`` package: those carry ours.
 
 Such a kernel (xeus-python, async-kernel) replaces ``comm.create_comm`` and ``comm.get_comm_manager``. One of
-its comms carries one of ours; it reads and publishes as it always does. So what holds is what the kernel gives:
+its comms carries one of ours; it reads and publishes as it always does. So what holds is what it gives:
 messages come when it delivers them, between cells as a rule, with the parents and statuses that it sets.
 
 xeus-python gives each comm an id of its own, so there ``comm_id`` is not what the page knows a comm by.
