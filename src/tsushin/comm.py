@@ -84,7 +84,6 @@ class Comm:
     Attributes:
         comm_id: the id both ends share.
         open_msg: the ``comm_open`` that made this comm here; None where this end opened.
-        run: where its handlers run.
     """
 
     def __init__(  # noqa: PLR0913 (the classic signature)
@@ -101,11 +100,11 @@ class Comm:
         run: Run = "main",
     ) -> None:
         self._manager = host_manager() if manager is None else manager
-        self.run: Run = check_run(run)
+        self._run: Run = check_run(run)
         self._record = CommRecord(CommId(comm_id or uuid4().hex), target_name, primary)
         self._made_under = self._manager.runtime.parent()
         self._clean: Clean = as_it_is
-        runtime = self._manager.runtime_for(self.run)
+        runtime = self._manager.runtime_for(self._run)
         self._delivery = Delivery(runtime, self._manager.limits, self.__str__)
         self._requests = Requests(self._send_entry, runtime, self.__str__)
         self.target_module = target_module
@@ -127,6 +126,11 @@ class Comm:
     def primary(self) -> bool:
         """True where this end opened the comm."""
         return self._record.primary
+
+    @property
+    def run(self) -> Run:
+        """Where its handlers run in a kernel: "main" or "thread"."""
+        return self._run
 
     @property
     def closed(self) -> bool:

@@ -441,3 +441,39 @@ def test_ipywidgets_hear_the_page_when_a_cell_asks(kernel):
     update = {"method": "update", "state": {"value": 7}, "buffer_paths": []}
     kernel.send("comm_msg", {"comm_id": comm_id, "data": update})
     assert printed(kernel.until_idle(cell)) == "in time\n"
+
+
+# ------------------------------------------------------------------ bounds and ends
+
+
+def test_more_than_may_wait_stops_the_reading_and_loses_nothing(kernel, opened):
+    comm_id = opened()
+    kernel.run("import tsushin.kernel.shell_delivery as d; most, d.MAX_WAITING = d.MAX_WAITING, 10")
+    cell = start(kernel, "import time; time.sleep(0.5)")
+    for n in range(100):
+        kernel.send("comm_msg", data(comm_id, n=n))
+    kernel.until_idle(cell)
+    kernel.msg(comm_id, {"n": 100})
+    assert kernel.value("[s['n'] for s in seen]") == list(range(101))
+    kernel.run("d.MAX_WAITING = most")
+
+
+def test_a_cell_that_asks_goes_on_getting_what_was_held_back(kernel, opened):
+    comm_id = opened()
+    kernel.run("import tsushin.kernel.shell_delivery as d; most, d.MAX_WAITING = d.MAX_WAITING, 10")
+    cell = start(kernel, until("len(seen) == 200", "c.poll()", BUSY["sleeping"]))
+    for n in range(200):
+        kernel.send("comm_msg", data(comm_id, n=n))
+    assert printed(kernel.until_idle(cell)) == "in time\n"
+    kernel.run("d.MAX_WAITING = most")
+
+
+def test_what_waits_when_it_is_detached_is_handled_all_the_same(fresh_kernel):
+    fresh_kernel.run(OPEN.format(run="main"))
+    comm_id = fresh_kernel.value("c.comm_id")
+    cell = start(fresh_kernel, "import time; time.sleep(0.5); tsushin.kernel.detach()")
+    for n in range(3):
+        fresh_kernel.send("comm_msg", data(comm_id, n=n))
+    fresh_kernel.until_idle(cell)
+    fresh_kernel.msg(comm_id, {"n": 3})
+    assert fresh_kernel.value("[s['n'] for s in seen]") == [0, 1, 2, 3]

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
+import sys
 import threading
 import time
 from collections import deque
@@ -124,6 +125,7 @@ class ShellDelivery:
         if self._channel is not None:
             self._channel.open(undo)
             undo.callback(self._interval.put_back)
+            undo.callback(self.soon, self._handle_rest)
 
     def close(self) -> None:
         """End for good, in a process that the channel does not belong to."""
@@ -263,6 +265,10 @@ class ShellDelivery:
             self._loop.call_soon_threadsafe(self._at_await)
         return number
 
+    def _handle_rest(self) -> None:
+        """What was taken while attached is handled, although nobody is asked for a turn any more."""
+        self._due.turn(sys.maxsize, self._handle_in_turn)
+
     def _is_claimable(self, message: Message) -> bool:
         """Say whether a message of a comm nothing of which waits could be handled now, as in turn."""
         is_open = comm_id_of(message) in self._manager.comms
@@ -324,6 +330,7 @@ class ShellDelivery:
         if is_full and self._channel is not None and not self._is_paused:
             self._is_paused = True
             self._channel.pause()
+            self._go_on()  # the main thread may have emptied it just before
 
     def _go_on(self) -> None:
         due = self._due
