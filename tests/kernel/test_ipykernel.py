@@ -446,3 +446,15 @@ def test_importing_the_host_does_not_import_ipykernel():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=15, check=True
     )
     assert run.stdout == "False\n"
+
+
+def test_where_messages_are_read_on_the_main_thread_that_is_said_once(kernel):
+    kernel.run("""
+from types import SimpleNamespace
+delivery, manager.delivery = manager.delivery, SimpleNamespace(is_beside=False)
+noted, manager._has_noted = manager._has_noted, False
+Comm("x", run="thread"), Comm("x", run="thread")
+manager.delivery, manager._has_noted = delivery, noted
+""")
+    [note] = kernel.value("faults")
+    assert 'handlers with run="thread" run when a cell asks' in note

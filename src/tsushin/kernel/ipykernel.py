@@ -74,6 +74,7 @@ class KernelCommManager(CommManager):
         self._shared = comms
         self._bridge: Bridge | None = None
         self.lenient_targets: set[str] = set()
+        self._has_noted = False
         about = "a notebook's kernel behind a bridge"
         self._answers = Answers(self, about=about, publish=lambda m: self.bridge().publish(m))
 
@@ -169,7 +170,15 @@ class KernelCommManager(CommManager):
 
     def runtime_for(self, run: Run) -> Runtime:
         """See ``CommManager.runtime_for``: handlers may run on a thread of their own."""
-        return self._on_thread if run == "thread" else self.runtime
+        if run == "main":
+            return self.runtime
+        if not self.delivery.is_beside and not self._has_noted:
+            self._has_noted = True
+            self.kernel.log.warning(
+                'tsushin: this ipykernel reads messages on the main thread; handlers with run="thread" '
+                "run when a cell asks (poll, wait) or awaits, or after it"
+            )
+        return self._on_thread
 
     def renew_locks(self) -> None:
         """See ``CommManager.renew_locks``; a child reads no shell channel either."""

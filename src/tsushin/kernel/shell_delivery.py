@@ -35,7 +35,7 @@ from tsushin.kernel.due import Due, comm_id_of
 from tsushin.kernel.handling import Handling, interruptible
 from tsushin.kernel.iopub import IopubSender
 from tsushin.kernel.raw import message_of
-from tsushin.kernel.shell_channel import Frames, ShellChannel, tap
+from tsushin.kernel.shell_channel import Frames, ShellChannel, ThreadedShell, tap
 from tsushin.kernel.switch_interval import SwitchInterval
 from tsushin.protocol.messages import COMM_TYPES, JsonObject, Message, new_header
 from tsushin.wire import zmq
@@ -119,6 +119,11 @@ class ShellDelivery:
     def is_early(self) -> bool:
         """True where messages can be had before their turn; else ipykernel delivers them as ever."""
         return self._channel is not None
+
+    @property
+    def is_beside(self) -> bool:
+        """True where messages are read beside the main thread, and so in a cell that never asks."""
+        return isinstance(self._channel, ThreadedShell)
 
     def open(self, undo: ExitStack) -> None:
         """Begin; closing ``undo`` ends it."""
