@@ -1,8 +1,8 @@
 """A shorter switch interval while comm messages meet a busy interpreter.
 
 A cell that computes gives way to other threads every 5 ms; each message needs several such moments. At 0.5 ms
-they come ten times as often: a round trip takes a tenth of the time. The messages then take their share of the
-interpreter from the cell while they come (``bench/rows/busy_cell.py``; docs/results has the price).
+they come ten times as often: a round trip takes a tenth of the time. The messages then take their share of
+the interpreter from the cell while they come (``bench/rows/busy_cell.py``; docs/results has the price).
 """
 
 from __future__ import annotations
