@@ -15,7 +15,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
-from tsushin.errors import NoPeer, RemoteError, TsushinError, quote
+from tsushin.errors import (
+    CommClosed,
+    NoPeer,
+    RemoteError,
+    TransportError,
+    TsushinError,
+    quote,
+)
 from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
 from tsushin.profile.requests import (
     NO_HANDLER,
@@ -29,9 +36,8 @@ from tsushin.profile.requests import (
 from tsushin.protocol.messages import JsonObject, Message, to_classic
 from tsushin.runtime import Handler, Runtime
 
-MAX_RUNNING: Final = (
-    64  # async functions of one comm under way; what is asked beyond waits its turn
-)
+# Async functions of one comm under way; what is asked beyond waits its turn.
+MAX_RUNNING: Final = 64
 
 # Any: any JSON value, or binary.
 Answer = Any
@@ -183,7 +189,7 @@ class Requests:
         """Send an answer; with the comm closed, or its link gone, nobody waits for it."""
         try:
             send()
-        except TsushinError:
+        except (CommClosed, TransportError):
             return
 
 

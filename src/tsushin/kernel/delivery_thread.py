@@ -9,6 +9,8 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+from tsushin.loop_runtime import is_running_here
+
 
 class DeliveryThread:
     """A daemon thread with an event loop, started on first use; debuggers pass it over."""
@@ -32,10 +34,7 @@ class DeliveryThread:
 
     def is_here(self) -> bool:
         """Say whether the caller is on this thread."""
-        try:
-            return asyncio.get_running_loop() is self._loop
-        except RuntimeError:
-            return False
+        return self._loop is not None and is_running_here(self._loop)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         thread = threading.Thread(target=_run, args=[loop], name="tsushin delivery", daemon=True)

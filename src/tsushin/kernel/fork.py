@@ -17,8 +17,6 @@ _managers: weakref.WeakSet[CommManager] = weakref.WeakSet()
 
 def lose_in_children(manager: CommManager) -> None:
     """Lose the comms of ``manager`` in each child that this process forks from now on."""
-    if not _managers and hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_lose_all)
     _managers.add(manager)
 
 
@@ -27,3 +25,7 @@ def _lose_all() -> None:
         manager.renew_locks()
         about = "this process was forked: its comms are its parent's"
         manager.lose(about, KernelGone(about, why="forked"))
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_lose_all)

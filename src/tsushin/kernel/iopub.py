@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from tsushin.kernel.shell_channel import flush
-from tsushin.protocol.messages import Message, new_header
+from tsushin.protocol.messages import Header, Message, new_header
 from tsushin.wire import zmq
 from tsushin.wire.signing import Signer
 
@@ -38,15 +38,20 @@ class IopubSender:
 
     def status(self, state: str, parent: Message) -> None:
         """Publish the kernel's state, "busy" or "idle", as the consequence of ``parent``."""
-        header = new_header(
-            "status",
-            msg_id=self._session.msg_id,
-            session=self._session.session,
-            now=time.time(),
-            username=self._session.username,
-        )
         content = {"execution_state": state}
-        self._send(self._status_topic, Message("iopub", header, dict(parent.header), {}, content))
+        status = Message("iopub", self.header("status"), dict(parent.header), {}, content)
+        self._send(self._status_topic, status)
+
+    def header(self, msg_type: str) -> Header:
+        """Return the header of a new message of the kernel."""
+        session = self._session
+        return new_header(
+            msg_type,
+            msg_id=session.msg_id,
+            session=session.session,
+            now=time.time(),
+            username=session.username,
+        )
 
     def _send(self, topic: bytes, message: Message) -> None:
         frames = [topic, *zmq.encode(message, self._signer)]

@@ -6,11 +6,12 @@ gets comms that take what ``comm``'s own take (NumPy numbers, sets, bytes as bas
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from tsushin.kernel.ipykernel import KernelCommManager
 from tsushin.manager import AnyComm, Target
+from tsushin.runtime import Run
 
 
 class LenientManager:
@@ -33,20 +34,13 @@ class LenientManager:
         return self._manager.targets
 
     # Any: a function, its import string, or a decorator, as ``CommManager.register_target`` says.
-    def register_target(self, target_name: str, f: Any = None) -> Any:
+    def register_target(self, target_name: str, f: Any = None, *, run: Run = "main") -> Any:
         """See ``CommManager.register_target``; its comms are lenient about what they send."""
         if f is None and isinstance(target_name, str):
-            return self._decorator(target_name)
-        registered = self._manager.register_target(target_name, f)
+            return lambda function: self.register_target(target_name, function, run=run)
+        registered = self._manager.register_target(target_name, f, run=run)
         self._manager.lenient_targets.add(target_name)
         return registered
-
-    def _decorator(self, target_name: str) -> Callable[[Target], Target]:
-        def register(function: Target) -> Target:
-            self.register_target(target_name, function)
-            return function
-
-        return register
 
     # Any: whatever the manager has under that name.
     def __getattr__(self, name: str) -> Any:

@@ -37,7 +37,7 @@ from tsushin.kernel.iopub import IopubSender
 from tsushin.kernel.raw import message_of
 from tsushin.kernel.shell_channel import Frames, ShellChannel, ThreadedShell, tap
 from tsushin.kernel.switch_interval import SwitchInterval
-from tsushin.protocol.messages import COMM_TYPES, JsonObject, Message, new_header
+from tsushin.protocol.messages import COMM_TYPES, JsonObject, Message
 from tsushin.wire import zmq
 from tsushin.wire.signing import Signer
 
@@ -46,9 +46,8 @@ INFO: Final = "comm_info_request"
 MAX_WAITING: Final = 20_000  # messages
 MAX_WAITING_BYTES: Final = 256 << 20
 
-_HEADER_AT: Final = (
-    2  # frames after the delimiter: signature, header, parent_header, metadata, content
-)
+# Frames after the delimiter: signature, header, parent_header, metadata, content.
+_HEADER_AT: Final = 2
 _LONGEST_WAIT_S: Final = 0.5  # then look again, and let an interrupt in where a lock would not
 
 
@@ -99,14 +98,8 @@ class ShellDelivery:
         self._loop = loop
         self._manager = manager
         session = kernel.session
+        self._sender = sender
         self._signer = Signer(session.key, scheme=session.signature_scheme)
-        self._new_header: Callable[[str], Any] = lambda msg_type: new_header(
-            msg_type,
-            msg_id=session.msg_id,
-            session=session.session,
-            now=time.time(),
-            username=session.username,
-        )
         self._due = Due()
         self._channel: ShellChannel | None = tap(kernel, self)
         self._changed = threading.Event()
@@ -319,7 +312,7 @@ class ShellDelivery:
         content = self._manager.comm_info(target_name if isinstance(target_name, str) else None)
         reply = Message(
             "shell",
-            self._new_header("comm_info_reply"),
+            self._sender.header("comm_info_reply"),
             dict(request.header),
             {},
             content,

@@ -5,7 +5,8 @@
  * A request is a `comm_msg` that its receiver's handlers never see (`profile/requests.ts`). Functions that
  * return a promise answer beside each other, up to `MAX_RUNNING`.
  */
-import { NoPeer, RemoteError, TsushinError, quote } from "./errors.js";
+import type { TsushinError } from "./errors.js";
+import { CommClosed, NoPeer, RemoteError, TransportError, quote } from "./errors.js";
 import type { WaitOptions } from "./expected.js";
 import { Expected } from "./expected.js";
 import { newId } from "./ids.js";
@@ -157,6 +158,6 @@ function withoutComm(send: () => void): void {
   try {
     send();
   } catch (error) {
-    if (!(error instanceof TsushinError)) throw error;
+    if (!(error instanceof CommClosed || error instanceof TransportError)) throw error;
   }
 }
