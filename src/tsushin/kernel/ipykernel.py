@@ -3,8 +3,8 @@
 Pages behind a bridge are frontends beside those: ``route.py`` says what goes which way.
 
 Messages are taken from the shell channel (``shell_delivery.py``). Where that cannot be, and for what came
-before we were attached, ipykernel calls the handlers here by ``msg_type``, as ever. The registry (``comms`` and
-``targets``) is the one that the kernel's manager had before, so whatever was registered there stays.
+before we were attached, ipykernel calls the handlers here by ``msg_type``, as ever. The registry (``comms``
+and ``targets``) is the one that the kernel's manager had before, so whatever was registered there stays.
 
 Spec: Jupyter messaging, "Custom Messages" and "Comm info".
 """

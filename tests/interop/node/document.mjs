@@ -1,8 +1,9 @@
 // A document's kernel over JupyterLab's own client: `node document.mjs <hosts.js> <url> <token> <kernel> <scenario>`.
 // Prints what it saw as one JSON object; the Python test judges.
 import services from "@jupyterlab/services";
+import { kernelManager } from "./kernel_manager.mjs";
 
-const { CommsOverSubshells, KernelManager, ServerConnection } = services;
+const { CommsOverSubshells } = services;
 // The client logs to the console; what is said here must stay alone.
 globalThis.console = new console.Console(process.stderr);
 
@@ -20,14 +21,7 @@ const storage = () => {
 };
 const pages = { tab: storage(), shared: storage() };
 
-const settings = ServerConnection.makeSettings({
-  baseUrl: url,
-  wsUrl: url.replace(/^http/, "ws"),
-  token,
-  appendToken: true,
-});
-const manager = new KernelManager({ serverSettings: settings });
-await manager.ready;
+const manager = await kernelManager(url, token);
 
 /** Connect as JupyterLab does for a document that was opened just now. */
 async function page() {

@@ -1,8 +1,9 @@
 // JupyterLab's own client against an endpoint: `node services.mjs <url> <token> <scenario>`.
 // Prints what it saw as one JSON object a line; the Python test reads and judges.
 import services from "@jupyterlab/services";
+import { kernelManager } from "./kernel_manager.mjs";
 
-const { CommsOverSubshells, KernelManager, ServerConnection } = services;
+const { CommsOverSubshells } = services;
 // The client logs to the console; what is said here must stay alone.
 globalThis.console = new console.Console(process.stderr);
 
@@ -80,14 +81,7 @@ async function questions(kernel, manager) {
   another.dispose();
 }
 
-const settings = ServerConnection.makeSettings({
-  baseUrl: url,
-  wsUrl: url.replace(/^http/, "ws"),
-  token,
-  appendToken: true,
-});
-const manager = new KernelManager({ serverSettings: settings });
-await manager.ready;
+const manager = await kernelManager(url, token);
 const models = [...manager.running()];
 const kernel = manager.connectTo({ model: models[0] });
 kernel.commsOverSubshells = CommsOverSubshells.PerCommTarget; // JupyterLab's own setting
