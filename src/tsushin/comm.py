@@ -27,8 +27,6 @@ from tsushin.runtime import Handler, Run, Runtime
 
 Data = Mapping[str, object]
 Buffers = Sequence[BytesLike]
-# What a host does with data and metadata before they are checked: see kernel/lenient.py.
-Clean = Callable[[Data | None], Data | None]
 H = TypeVar("H", bound=Handler)
 
 
@@ -103,7 +101,6 @@ class Comm:
         self._run: Run = check_run(run)
         self._record = CommRecord(CommId(comm_id or uuid4().hex), target_name, primary)
         self._made_under = self._manager.runtime.parent()
-        self._clean: Clean = as_it_is
         runtime = self._manager.runtime_for(self._run)
         self._delivery = Delivery(runtime, self._manager.limits, self.__str__)
         self._requests = Requests(self._send_entry, runtime, self.__str__)
@@ -303,8 +300,12 @@ class Comm:
         copy: bool = True,
         entry: JsonObject | None = None,
     ) -> Encoded:
-        data, metadata = self._clean(data), self._clean(metadata)
+        data, metadata = self._cleaned(data), self._cleaned(metadata)
         return encode_data(data, metadata, buffers, copy=copy, entry=entry)
+
+    def _cleaned(self, data: Data | None) -> Data | None:
+        """Return what is checked and encoded; more lenient hosts do something first."""
+        return data
 
     # ------------------------------------------------------------------ asking, in a running cell
 
@@ -382,11 +383,6 @@ class Comm:
         state = self._record.state.value.lower()
         by = f" by {self.closed_by}" if self.closed_by else ""
         return f"<Comm {self.target_name!r} {self.comm_id} {state}{by}>"
-
-
-def as_it_is(data: Data | None) -> Data | None:
-    """Return ``data``: nothing is cleaned."""
-    return data
 
 
 def check_run(run: Run) -> Run:

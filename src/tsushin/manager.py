@@ -28,7 +28,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, cast, overload
 from uuid import uuid4
 
-from tsushin.comm import Buffers, Clean, Comm, Data, as_it_is, check_run
+from tsushin.comm import Buffers, Comm, Data, check_run
 from tsushin.errors import (
     CommClosed,
     DuplicateComm,
@@ -271,10 +271,10 @@ class CommManager:
         del run
         return self.runtime
 
-    def clean_for(self, target_name: str) -> Clean:
-        """Return what is done with data before it is checked, on comms the peer opens to a target."""
+    def comm_class(self, target_name: str) -> type[Comm]:
+        """Return the class of the comms that the peer opens to a target."""
         del target_name
-        return as_it_is
+        return Comm
 
     def open_comm(self, comm: Comm, encoded: Encoded) -> None:
         """Register ``comm`` and send its ``comm_open``; where it cannot leave, nothing is open."""
@@ -459,7 +459,7 @@ class CommManager:
         if record is None or message is None:
             self._refuse(event, {"code": RemoteProtocolError.code, "message": "malformed binary"})
             return
-        comm = Comm(
+        comm = self.comm_class(event.target_name)(
             event.target_name,
             comm_id=event.comm_id,
             primary=False,
@@ -468,7 +468,6 @@ class CommManager:
             run=self._runs.get(event.target_name, "main"),
         )
         comm._record = record
-        comm._clean = self.clean_for(comm.target_name)
         comm.open_msg = to_classic(message)
         self.comms[event.comm_id] = comm
         if not self._settle_expected(comm):

@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from tsushin.comm import Clean, Comm, Data
+from tsushin.comm import Comm
 from tsushin.errors import RemoteProtocolError
 from tsushin.kernel.answers import Answers
 from tsushin.kernel.bridge import Bridge, run_on
@@ -24,6 +24,7 @@ from tsushin.kernel.events import balanced_events
 from tsushin.kernel.fork import lose_in_children
 from tsushin.kernel.handled import handling
 from tsushin.kernel.iopub import IopubSender
+from tsushin.kernel.lenient_comm import LENIENT_COMM
 from tsushin.kernel.raw import Raw, message_of
 from tsushin.kernel.route import Route, Way
 from tsushin.kernel.shell_delivery import ShellDelivery
@@ -115,15 +116,9 @@ class KernelCommManager(CommManager):
         self.lenient_targets.discard(target_name)
         return super().register_target(target_name, f, run=run)
 
-    def clean_for(self, target_name: str) -> Clean:
-        """See ``CommManager.clean_for``."""
-        is_lenient = target_name in self.lenient_targets
-        return self._packed if is_lenient else super().clean_for(target_name)
-
-    def _packed(self, data: Data | None) -> Data | None:
-        """Return what the session's own packer makes of ``data``, as JSON again."""
-        session = self.kernel.session
-        return None if data is None else session.unpack(session.pack(data))
+    def comm_class(self, target_name: str) -> type[Comm]:
+        """See ``CommManager.comm_class``."""
+        return LENIENT_COMM if target_name in self.lenient_targets else Comm
 
     def _call_foreign(self, handler: Handler, msg: ClassicMessage) -> None:
         """See ``CommManager``: ``comm``'s own comms leave the shell's events open after an error."""
