@@ -22,6 +22,8 @@ ENVIRONMENTS: dict[str, list[str]] = {
         for version in ("6.29.5", "6.30.1", "7.0.1", "7.3.0")
     },
     "spyder-kernels": ["spyder-kernels==3.1.6", "-e", "."],
+    "metakernel": ["metakernel==1.0.7", "-e", "."],
+    "sos": ["sos-notebook==0.24.7", "-e", "."],
     "async-kernel": ["async-kernel==0.23.1", "-e", "."],
     # The newest (0.19.0) never calls a target's function: its binding fails.
     "xeus-python": ["xeus-python==0.17.6", "-e", "."],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -17,6 +19,11 @@ KERNELS = {
         ["-m", "spyder_kernels.console", "-f", "{connection_file}"],
         "KernelCommManager",
     ),
+    "metakernel": (
+        [str(Path(__file__).with_name("metakernel_kernel.py")), "-f", "{connection_file}"],
+        "KernelCommManager",
+    ),
+    "sos": (["-m", "sos_notebook.kernel", "-f", "{connection_file}"], "KernelCommManager"),
     "async-kernel": (
         ["-m", "async_kernel", "start", "--connection_file={connection_file}", "--name=async"],
         "ProvidedManager",
@@ -34,13 +41,28 @@ def echo(comm, msg):
 """
 
 
+# Those that stand on ipykernel deliver while a cell runs, as it does.
+BUSY = ["spyder-kernels", "metakernel", "sos"]
+
+
 @pytest.fixture(scope="module", params=KERNELS)
-def kernel(request):
+def kernel(request, tmp_path_factory):
+    if request.param == "sos":  # it looks for its own kernelspec
+        folder = tmp_path_factory.mktemp("sos")
+        install = [matrix.python("sos"), "-m", "sos_notebook.install", "--prefix", str(folder)]
+        subprocess.run(install, check=True, capture_output=True)
+        request.getfixturevalue("jupyter_path")(folder / "share" / "jupyter")
     arguments, holder = KERNELS[request.param]
     argv = [matrix.python(request.param), *arguments]
     with started(argv=argv, prepare=PREPARE) as peer:
-        peer.holder = holder
+        peer.name, peer.holder = request.param, holder
         yield peer
+
+
+@pytest.fixture(scope="module")
+def jupyter_path():
+    with pytest.MonkeyPatch.context() as patch:
+        yield lambda folder: patch.setenv("JUPYTER_PATH", str(folder))
 
 
 def published(kernel, messages, msg_type):
@@ -78,3 +100,22 @@ def test_its_comms_are_held_as_documented(kernel):
     assert (
         printed(kernel.run("print(type(tsushin.comm_manager()).__name__)")) == f"{kernel.holder}\n"
     )
+
+
+def test_a_running_cell_that_polls_is_reached(kernel):
+    if kernel.name not in BUSY:
+        assert (
+            kernel.holder == "ProvidedManager"
+        )  # between cells: test_the_page_opens_sends_and_closes
+        return
+    kernel.run("import time")
+    cell = kernel.client.execute("""
+b, got, until = Comm("busy"), [], time.monotonic() + 20
+while not got and time.monotonic() < until:
+    got += b.poll()
+    time.sleep(0.01)
+print(len(got), "while it ran")
+""")
+    comm_id = kernel.wait_type("comm_open")["content"]["comm_id"]
+    kernel.send("comm_msg", {"comm_id": comm_id, "data": {}})
+    assert printed(kernel.until_idle(cell)) == "1 while it ran\n"

@@ -24,7 +24,6 @@ from tsushin.kernel.events import balanced_events
 from tsushin.kernel.fork import lose_in_children
 from tsushin.kernel.handled import handling
 from tsushin.kernel.iopub import IopubSender
-from tsushin.kernel.lenient_comm import LENIENT_COMM
 from tsushin.kernel.raw import Raw, message_of
 from tsushin.kernel.route import Route, Way
 from tsushin.kernel.shell_delivery import ShellDelivery
@@ -118,7 +117,12 @@ class KernelCommManager(CommManager):
 
     def comm_class(self, target_name: str) -> type[Comm]:
         """See ``CommManager.comm_class``."""
-        return LENIENT_COMM if target_name in self.lenient_targets else Comm
+        if target_name not in self.lenient_targets:
+            return Comm
+        # Imported here: in some kernels of other makers there is another package called ``comm``.
+        from tsushin.kernel.lenient_comm import LENIENT_COMM  # noqa: PLC0415
+
+        return LENIENT_COMM
 
     def _call_foreign(self, handler: Handler, msg: ClassicMessage) -> None:
         """See ``CommManager``: ``comm``'s own comms leave the shell's events open after an error."""
