@@ -12,7 +12,9 @@ from tsushin.testing.runtimes import Gate
 
 @pytest.fixture
 def pair():
-    return comm_pair()
+    pair = comm_pair()
+    pair.join()
+    return pair
 
 
 @pytest.fixture
@@ -130,6 +132,101 @@ def test_a_loss_ends_the_wait(pair, ends):
     pair.kernel.lose("gone")
     with pytest.raises(CommClosed, match="gone"):
         answer.result(0)
+
+
+def test_without_a_peer_that_knows_the_profile_there_is_none_at_once():
+    plain = comm_pair()
+    plain.frontend.register_target("t", lambda comm, msg: comm.handle("x", lambda _: 1))
+    here = plain.kernel.new_comm("t")
+    plain.run()
+    with pytest.raises(NoPeer, match="nobody at the other end"):
+        here.request("x").result(0)
+
+
+def test_whoever_asks_and_waits_no_longer_ends_the_function_that_answers(pair, ends):
+    here, there = ends
+    ended = []
+
+    @there.handle("slow")
+    async def slow(msg):
+        try:
+            await Gate()
+        finally:
+            ended.append(True)
+
+    answer = here.request("slow")
+    for _ in range(5):
+        while pair.choices():
+            pair.choices()[0].step()
+        pair.frontend.runtime.resume()
+    answer.cancel()
+    pair.run()
+    assert ended == [True]
+    assert there._requests._running == 0
+    assert here._requests.late == 0
+
+
+def test_of_several_frontends_the_first_answer_counts_and_the_others_are_ended():
+    several = comm_pair(frontends=3, on_unknown="ignore")
+    several.join()
+    gate, ended = Gate(), []
+
+    async def never(msg):
+        try:
+            await Gate()
+        finally:
+            ended.append(True)
+
+    async def soon(msg):
+        await gate
+        return "second"
+
+    for front, answers in zip(several.frontends, (None, never, soon), strict=True):
+        front.register_target("t", lambda comm, _, f=answers: comm.handle("who", f) if f else None)
+    here = several.kernel.new_comm("t")
+    answer = here.request("who")
+    several.run()
+    gate.open()
+    several.run()
+    assert answer.result(0) == "second"
+    assert ended == [True]
+
+
+def test_where_every_frontend_has_no_handler_there_is_no_peer():
+    several = comm_pair(frontends=2, on_unknown="ignore")
+    several.join()
+    for front in several.frontends:
+        front.register_target("t", lambda comm, msg: None)
+    here = several.kernel.new_comm("t")
+    answer = here.request("who")
+    several.run()
+    with pytest.raises(NoPeer, match="no handler"):
+        answer.result(0)
+
+
+def test_where_every_frontend_has_refused_the_comm_there_is_no_peer_at_once():
+    several = comm_pair(frontends=2, on_unknown="ignore")
+    several.join()
+    here = several.kernel.new_comm("nobody knows it")
+    several.pass_time(1)
+    with pytest.raises(NoPeer):
+        here.request("who").result(0)
+
+
+def test_a_request_before_any_peer_waits_a_moment_for_the_first():
+    pair = comm_pair()
+    pair.kernel.sessions.announce()
+    pair.frontend.register_target("t", lambda comm, msg: comm.handle("x", lambda _: 1))
+    here = pair.kernel.new_comm("t")
+    answer = here.request("x")
+    assert answer.is_waiting()
+    pair.run()  # it knows requests without a hello, too
+    assert answer.result(0) == 1
+    late = here.request("y")
+    pair.frontend.links[0].drop("iopub")
+    pair.pass_time(3)
+    with pytest.raises(NoPeer):
+        late.result(0)
 
 
 def test_a_request_on_a_closed_comm_is_refused_and_nobody_waits(ends):

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol, Self, TypeVar, get_args, overload
+from typing import Final, Literal, Protocol, Self, TypeVar, get_args, overload
 from uuid import uuid4
 
-from tsushin.delivery import Delivery
+from tsushin.delivery import Delivery, GapHandler
 from tsushin.errors import ClosedBy, CommClosed, LocalProtocolError, quote
 from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
 from tsushin.host import host_manager
+from tsushin.peers import Peer
 from tsushin.protocol.buffers import BytesLike, Encoded, encode_data
 from tsushin.protocol.limits import Limits
 from tsushin.protocol.messages import ClassicMessage, CommId, JsonObject, to_classic
@@ -24,10 +25,15 @@ from tsushin.protocol.routing import CommRecord
 from tsushin.protocol.states import State
 from tsushin.requests import Answer, Requests
 from tsushin.runtime import Handler, Run, Runtime
+from tsushin.sessions import Sessions
 
 Data = Mapping[str, object]
 Buffers = Sequence[BytesLike]
+# What a full send queue does to a message.
+OnFull = Literal["wait", "raise", "keep"]
 H = TypeVar("H", bound=Handler)
+
+ON_FULL_TIMEOUT_S: Final = 30.0  # a ``send`` that waits for peers ends after that
 
 
 class CommOwner(Protocol):
@@ -43,11 +49,28 @@ class CommOwner(Protocol):
     def runtime_for(self, run: Run) -> Runtime:
         """Return what runs the handlers of a comm."""
 
+    @property
+    def sessions(self) -> Sessions:
+        """Its peers."""
+
+    def may_answer(self, comm_id: str) -> set[str] | None:
+        """See ``Asking.may_answer``."""
+
+    def cancel_request(self, comm_id: str, req: str, but: str | None) -> None:
+        """See ``Asking.cancel_request``."""
+
     def open_comm(self, comm: Comm, encoded: Encoded) -> None:
         """Register the comm and send its ``comm_open``."""
 
-    def send_comm(self, comm: Comm, encoded: Encoded) -> None:
-        """Send a ``comm_msg``."""
+    def send_comm(
+        self,
+        comm: Comm,
+        encoded: Encoded,
+        *,
+        coalesce: str | None = None,
+        on_full: OnFull = "keep",
+    ) -> None:
+        """Send a ``comm_msg``; ``on_full`` "keep" queues it in any case."""
 
     def close_comm(self, comm: Comm, encoded: Encoded) -> None:
         """Send its ``comm_close`` and unregister the comm."""
@@ -103,7 +126,9 @@ class Comm:
         self._made_under = self._manager.runtime.parent()
         runtime = self._manager.runtime_for(self._run)
         self._delivery = Delivery(runtime, self._manager.limits, self.__str__)
-        self._requests = Requests(self._send_entry, runtime, self.__str__)
+        self._requests = Requests(
+            self._record.comm_id, self._send_entry, runtime, self._manager, self.__str__
+        )
         self.target_module = target_module
         self.open_msg: ClassicMessage | None = None
         if primary:
@@ -160,6 +185,8 @@ class Comm:
         buffers: Buffers | None = None,
         *,
         copy: bool = True,
+        coalesce: str | None = None,
+        on_full: Literal["wait", "raise"] = "wait",
     ) -> None:
         """Send a message. It is encoded now: what is changed afterwards does not change it.
 
@@ -170,13 +197,31 @@ class Comm:
             buffers: bytes-like attachments, in order.
             copy: copy buffers that can still be changed; False saves the copy of a large array and
                 asks that it is left alone until it has left.
+            coalesce: a key: while messages of this comm have to wait because a peer cannot keep up, only
+                the newest with this key is sent.
+            on_full: when more than ``Limits.max_queue_bytes`` wait: "wait" for peers, at most 30 s, or
+                "raise". On an event loop both raise: ``await comm.drain()`` first.
 
         Raises:
+            QueueFull: peers do not keep up. Nothing was sent.
             CommClosed: closed by either end, or lost; the error has the data of the close.
             CommNotOpen: never opened.
             TypeError: JSON cannot carry a value; its path is named, as ``data.points[3].t``.
         """
-        self._manager.send_comm(self, self._encoded(data, metadata, buffers, copy=copy))
+        encoded = self._encoded(data, metadata, buffers, copy=copy)
+        self._manager.send_comm(self, encoded, coalesce=coalesce, on_full=on_full)
+
+    def drain(self, timeout: float | None = DEFAULT_TIMEOUT_S) -> Expected[None]:
+        """Return the moment when peers have all that was sent, as something to ``await`` or ``.result()``.
+
+        It is now where there is no peer that confirms anything; one that lags by 5 s is not waited for.
+
+        Args:
+            timeout: seconds from now; then the builtin TimeoutError.
+        """
+        return self._manager.sessions.drained(
+            self.comm_id, f"everything sent on {self} to arrive", timeout
+        )
 
     def close(
         self,
@@ -223,6 +268,33 @@ class Comm:
             timeout: seconds from now; then the builtin TimeoutError.
         """
         return self._delivery.expect(f"comm_msg on {self}", timeout)
+
+    @overload
+    def on_gap(self, callback: GapHandler) -> GapHandler: ...
+    @overload
+    def on_gap(self, callback: None) -> None: ...
+    def on_gap(self, callback: GapHandler | None) -> GapHandler | None:
+        """Call ``callback(missed)`` when messages of this comm are lost for good; a decorator too.
+
+        ``missed`` is how many: dropped here because nobody read them, or sent by the peer and not to be had
+        again. Without a callback they are reported as a warning. None removes it.
+        """
+        self._delivery.set_on_gap(callback)
+        return callback
+
+    def ready(self, timeout: float | None = DEFAULT_TIMEOUT_S) -> Expected[Peer]:
+        """Return the first peer that has this comm open, as something to ``await`` or ``.result()``.
+
+        Args:
+            timeout: seconds from now.
+
+        Raises:
+            NoPeer: (the wait) nobody at the other end knows the profile.
+            TimeoutError: (the wait) nobody has accepted it: no page has registered the target.
+        """
+        return self._manager.sessions.peers.ready(
+            self.comm_id, f"a peer for {self}", timeout, self._manager.runtime.wait
+        )
 
     # ------------------------------------------------------------------ requests
 

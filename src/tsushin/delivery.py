@@ -17,12 +17,15 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from tsushin.errors import TsushinError
+from tsushin.errors import RemoteProtocolError, TsushinError
 from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
 from tsushin.protocol.inbox import Inbox
 from tsushin.protocol.limits import Limits
 from tsushin.protocol.messages import ClassicMessage, Message, to_classic
 from tsushin.runtime import Handler, Runtime
+
+# object: whatever the user's function returns; it is not looked at.
+GapHandler = Callable[[int], object]
 
 
 class Delivery:
@@ -42,8 +45,10 @@ class Delivery:
         self._on_msg: Handler | None = None
         self._on_close: Handler | None = None
         self._close: Message | None = None  # arrived, and not yet given to on_close
+        self._on_gap: GapHandler | None = None
         self._ended: TsushinError | None = None
         self._busy = False
+        self._missed = 0  # and not yet reported
 
     @property
     def dropped(self) -> int:
@@ -57,11 +62,13 @@ class Delivery:
         with self._lock:
             if self._ended is not None or self._settle_expected(message):
                 return
-            at_once = None if self._busy or len(self._inbox) else self._on_msg
+            at_once, dropped = None if self._busy or len(self._inbox) else self._on_msg, 0
             if at_once is None:
-                self._inbox.put(message)
+                dropped = self._inbox.put(message)
             else:
                 self._busy = True  # the common case: nothing is kept, so nothing is measured
+        if dropped:
+            self.tell_gap(dropped)
         if at_once is None or self._run(at_once, message, "on_msg"):
             self._pump()
         self._arrived()
@@ -77,7 +84,9 @@ class Delivery:
                 return True
             if self._on_msg is not None:
                 return False
-            self._inbox.put(message)
+            dropped = self._inbox.put(message)
+        if dropped:
+            self.tell_gap(dropped)
         self._arrived()
         return True
 
@@ -117,6 +126,30 @@ class Delivery:
         with self._lock:
             self._on_close = handler
         self._runtime.soon(self._pump)
+
+    def set_on_gap(self, handler: GapHandler | None) -> None:
+        """Replace the handler of gaps."""
+        self._on_gap = handler
+
+    def tell_gap(self, missed: int) -> None:
+        """So many messages are lost for good: the user is told, soon. Any thread."""
+        self._missed += missed
+        self._runtime.soon(self._report_gap)
+
+    def _report_gap(self) -> None:
+        with self._lock:
+            missed, self._missed = self._missed, 0
+        if not missed:
+            return
+        if self._on_gap is None:
+            self._runtime.fault(
+                RemoteProtocolError(f"{self._about()}: {missed} messages were lost")
+            )
+            return
+        try:
+            self._on_gap(missed)
+        except (Exception, SystemExit) as error:  # a handler never ends its host
+            self._runtime.report(error, f"on_gap of {self._about()}", None)
 
     @property
     def has_on_msg(self) -> bool:

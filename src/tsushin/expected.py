@@ -28,6 +28,7 @@ class Expected(Generic[T]):
         about: what is waited for, for the error: "comm_open on target 'x'".
         timeout_s: seconds from now until the wait ends; None while what is waited for can come.
         wait: blocks until a future is done or a time in seconds is up; None for a plain wait.
+        abandoned: called once when the wait ends with neither value nor error: time is up, cancelled.
     """
 
     def __init__(
@@ -36,12 +37,22 @@ class Expected(Generic[T]):
         *,
         timeout_s: float | None = DEFAULT_TIMEOUT_S,
         wait: Wait | None = None,
+        abandoned: Callable[[], None] | None = None,
     ) -> None:
         self.about = about
         self.timeout_s: float = math.inf if timeout_s is None else timeout_s
         self._until = monotonic() + self.timeout_s
         self._wait_for = wait or _wait_plainly
         self._future: Future[T] = Future()
+        if abandoned is not None:
+            self._future.add_done_callback(
+                lambda future: abandoned() if future.cancelled() else None
+            )
+
+    @property
+    def future(self) -> Future[T]:
+        """What is waited for, for a ``Runtime`` that waits."""
+        return self._future
 
     def is_waiting(self) -> bool:
         """Say whether a value could still be used: none came, and there is time left."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from tsushin.errors import LocalProtocolError, RemoteProtocolError
 from tsushin.protocol.messages import JsonObject, Message
+from tsushin.runtime import Cancel
 
 _log = logging.getLogger("tsushin")
 
@@ -37,9 +38,17 @@ class LoopRuntime:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(callback)
 
+    def later(self, delay_s: float, callback: Callable[[], None]) -> None:
+        """See ``Runtime.later``."""
+
+        def begin() -> None:
+            self._loop.call_later(delay_s, callback)
+
+        self.soon(begin)
+
     def spawn(
         self, awaitable: Awaitable[object], done: Callable[[BaseException | None], None]
-    ) -> None:
+    ) -> Cancel:
         """See ``Runtime.spawn``. A cancelled handler counts as finished."""
 
         async def run() -> BaseException | None:
@@ -56,6 +65,11 @@ class LoopRuntime:
         task = self._loop.create_task(run())
         self._tasks.add(task)
         task.add_done_callback(finished)
+
+        def cancel() -> None:
+            task.cancel()
+
+        return lambda: self.soon(cancel)
 
     def report(self, error: BaseException, about: str, message: Message | None) -> None:
         """See ``Runtime.report``."""
@@ -79,8 +93,9 @@ class LoopRuntime:
         return 0
 
     # Any: what it gives is not looked at.
-    def wait(self, future: Future[Any], timeout_s: float | None) -> None:
+    def wait(self, future: Future[Any], timeout_s: float | None, *, handlers: bool = True) -> None:
         """See ``Runtime.wait``."""
+        del handlers  # they run on the loop, whoever waits elsewhere
         if not future.done() and is_running_here(self._loop):
             raise LocalProtocolError(
                 "waiting here would stop the event loop that brings what is waited for; use await"

@@ -28,10 +28,13 @@ from dataclasses import replace
 from typing import Any, TypeVar, cast, overload
 from uuid import uuid4
 
-from tsushin.comm import Buffers, Comm, Data, check_run
+from tsushin.comm import ON_FULL_TIMEOUT_S, Buffers, Comm, Data, OnFull, check_run
 from tsushin.errors import (
     CommClosed,
     DuplicateComm,
+    KernelGone,
+    LocalProtocolError,
+    QueueFull,
     RemoteProtocolError,
     TransportError,
     TsushinError,
@@ -39,8 +42,11 @@ from tsushin.errors import (
     quote,
 )
 from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
+from tsushin.peers import Peer
 from tsushin.profile import requests
+from tsushin.profile.control import TARGET as SESSION_TARGET
 from tsushin.profile.requests import Answered, Asked, Failed
+from tsushin.profile.sessions import Profile
 from tsushin.protocol.buffers import Encoded, restore_data
 from tsushin.protocol.contents import comm_content, comm_info_content
 from tsushin.protocol.events import (
@@ -59,6 +65,7 @@ from tsushin.protocol.messages import (
     Channel,
     ClassicMessage,
     CommInfo,
+    Header,
     JsonObject,
     Message,
     SessionId,
@@ -67,6 +74,7 @@ from tsushin.protocol.messages import (
 )
 from tsushin.protocol.routing import CloseReason, OnUnknown, Outgoing, Router
 from tsushin.runtime import Handler, Run, Runtime
+from tsushin.sessions import Hooks, OnPeer, Sessions
 
 # object: a target's result is awaited if it can be, and otherwise of no interest.
 Target = Callable[[Comm, ClassicMessage], object]
@@ -89,10 +97,12 @@ class CommManager:
         session: this end's session id; made automatically unless given.
         comms: the registry to use, where another object shares it.
         targets: likewise.
+        joins: at a frontend: say hello to a kernel end that knows the profile, as soon as it shows.
 
     Attributes:
         comms: comm id -> open comm.
         targets: target name -> function.
+        sessions: its peers, and what was promised to them (``profile/``).
         display: returns what a notebook shows for a comm; None for its text. Hosts set it.
         late: messages that arrived after a close (count).
         unknown: messages for comms this end has no part in (count).
@@ -111,6 +121,7 @@ class CommManager:
         username: str = "",
         comms: MutableMapping[str, AnyComm] | None = None,
         targets: MutableMapping[str, Target] | None = None,
+        joins: bool = False,
     ) -> None:
         self.session: SessionId = SessionId(session or uuid4().hex)
         self.runtime = runtime
@@ -120,7 +131,6 @@ class CommManager:
         self.late: int = 0
         self.unknown: int = 0
         self.display: Callable[[], JsonObject | None] = lambda: None
-        self._send = send
         self._clock = clock
         self._username = username
         self._lock = threading.RLock()
@@ -132,9 +142,33 @@ class CommManager:
             session=self.session,
             on_unknown=on_unknown,
             knows_target=self.knows_target,
-            new_msg_id=lambda: f"{self.session}_{next(self._numbers)}",
+            new_msg_id=self._new_msg_id,
             limits=limits,
             username=username,
+        )
+        profile = Profile(
+            channel=channel,
+            session=self.session,
+            epoch=uuid4().hex,
+            new_header=self._header,
+            open_comms=lambda: [i for i, c in dict(self.comms).items() if isinstance(c, Comm)],
+            limits=limits,
+            joins=joins,
+        )
+        self.sessions: Sessions = Sessions(
+            profile,
+            Hooks(
+                send=send,
+                deliver=self._deliver_late,
+                gap=self._tell_gap,
+                cancelled=self._cancel_request,
+                peers_changed=self._look_at_requests,
+                new_life=self._lose_kernel,
+            ),
+            lock=self._lock,
+            clock=clock,
+            runtime=runtime,
+            hopes=joins,
         )
 
     # ------------------------------------------------------------------ targets
@@ -208,6 +242,21 @@ class CommManager:
         self._release_soon(target_name)
         return expected
 
+    # ------------------------------------------------------------------ peers
+
+    @property
+    def peers(self) -> tuple[Peer, ...]:
+        """The live sessions at the other end; none of them is a plain peer."""
+        return self.sessions.peers.live()
+
+    def on_peer(self, callback: OnPeer | None) -> OnPeer | None:
+        """Call ``callback(peer, is_live)`` when a session begins or ends; a decorator too.
+
+        It replaces the one before; None removes it.
+        """
+        self.sessions.on_peer(callback)
+        return callback
+
     # ------------------------------------------------------------------ comms
 
     def new_comm(
@@ -260,6 +309,9 @@ class CommManager:
 
     def comm_info(self, target_name: str | None = None) -> JsonObject:
         """Return the content of a ``comm_info_reply`` about every open comm here."""
+        if target_name == SESSION_TARGET and self._router.channel == "iopub":
+            # Whoever asks for it by name knows the profile, and learns that this end does.
+            return comm_info_content({SESSION_TARGET: SESSION_TARGET}, None)
         open_now = dict(self.comms)  # one step, so that other threads cannot change it under us
         targets = {i: getattr(c, "target_name", "") for i, c in open_now.items()}
         return comm_info_content(targets, target_name)
@@ -293,11 +345,42 @@ class CommManager:
                 self.unregister_comm(comm)
                 raise
 
-    def send_comm(self, comm: Comm, encoded: Encoded) -> None:
+    def send_comm(
+        self,
+        comm: Comm,
+        encoded: Encoded,
+        *,
+        coalesce: str | None = None,
+        on_full: OnFull = "keep",
+    ) -> None:
         """Send a ``comm_msg``."""
-        with self._lock:
-            self._router.send_msg(comm._record, self._outgoing(comm, encoded), self._clock())
-            self._flush()
+        while True:
+            with self._lock:
+                self._router.send_msg(comm._record, self._outgoing(comm, encoded), self._clock())
+                messages = self._router.messages_to_send()
+                try:
+                    self.sessions.send(messages, coalesce=coalesce, always=on_full == "keep")
+                except QueueFull:
+                    if on_full == "raise":
+                        raise
+                else:
+                    return
+            self._wait_for_room(comm)
+
+    def _wait_for_room(self, comm: Comm) -> None:
+        """Wait until less is queued.
+
+        Raises:
+            QueueFull: in vain, or this is the loop that brings what peers confirm.
+        """
+        room = self.sessions.room(ON_FULL_TIMEOUT_S)
+        try:
+            self.runtime.wait(room.future, ON_FULL_TIMEOUT_S, handlers=False)
+            room.result(0)
+        except (LocalProtocolError, TimeoutError) as error:
+            limit = self.limits.max_queue_bytes
+            about = f"{comm}: peers do not keep up with what is sent: await comm.drain()"
+            raise QueueFull(about, queued=limit, limit=limit) from error
 
     def close_comm(self, comm: Comm, encoded: Encoded) -> None:
         """Send the ``comm_close`` and unregister ``comm``, whatever becomes of the message."""
@@ -317,7 +400,13 @@ class CommManager:
         Never raises for what the peer sent or for what a handler raises: both are reported to the
         runtime. Call on the handler thread.
         """
-        if message.msg_type not in COMM_TYPES or self._receive_foreign(message):
+        if message.msg_type in COMM_TYPES:
+            for arrived in self.sessions.arrive(message):
+                self.deliver(arrived)
+
+    def deliver(self, message: Message) -> None:
+        """Handle a comm message that ``sessions.arrive`` handed on. Call on the handler thread."""
+        if self._receive_foreign(message):
             return
         with self._lock:
             self._router.receive(message, self._clock())
@@ -387,10 +476,12 @@ class CommManager:
             self._hand_on(comm, self._loss_message(Lost(comm.comm_id, reason)))
         for waiting in expected:
             waiting.fail(error or TsushinError(reason))
+        self.sessions.reset()
 
     def renew_locks(self) -> None:
         """Make the locks anew, in a forked child: who held them in the parent is not here to let go."""
         self._lock = threading.RLock()
+        self.sessions.renew(self._lock)
         for comm in list(self.comms.values()):
             if isinstance(comm, Comm):
                 comm._delivery.renew_lock()
@@ -433,8 +524,56 @@ class CommManager:
         return Outgoing(encoded.data, encoded.metadata, encoded.buffers, parent)
 
     def _flush(self) -> None:
-        for message in self._router.messages_to_send():
-            self._send(message)
+        self.sessions.send(self._router.messages_to_send())
+
+    def _new_msg_id(self) -> str:
+        return f"{self.session}_{next(self._numbers)}"
+
+    def _header(self, msg_type: str, now: float) -> Header:
+        return new_header(
+            msg_type,
+            msg_id=self._new_msg_id(),
+            session=self.session,
+            now=now,
+            username=self._username,
+        )
+
+    # What ``Sessions`` finds out (``Hooks``).
+
+    def _deliver_late(self, messages: list[Message]) -> None:
+        for message in messages:
+            self.deliver(message)
+
+    def _tell_gap(self, comm_id: str, missed: int) -> None:
+        comm = self.comms.get(comm_id)
+        if isinstance(comm, Comm):
+            comm._delivery.tell_gap(missed)
+
+    def _cancel_request(self, comm_id: str, req: str) -> None:
+        comm = self.comms.get(comm_id)
+        if isinstance(comm, Comm):
+            comm._requests.cancel_answer(req)
+
+    def _lose_kernel(self) -> None:
+        about = "the kernel was restarted"
+        self.lose(about, KernelGone(about, why="restarted"))
+
+    def _look_at_requests(self) -> None:
+        for comm in list(self.comms.values()):
+            if isinstance(comm, Comm):
+                comm._requests.peers_changed()
+
+    # What ``Requests`` asks (``Asking``).
+
+    def may_answer(self, comm_id: str) -> set[str] | None:
+        """Return the sessions that may answer a request; None while one that is not there may come."""
+        there = self.sessions.peers.may_answer(comm_id)
+        is_early = not self.sessions.peers.live() and self.sessions.may_come()
+        return None if is_early else there
+
+    def cancel_request(self, comm_id: str, req: str, but: str | None) -> None:
+        """Nobody waits for an answer any more; ``but`` has given it."""
+        self.sessions.cancel(comm_id, req, but)
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -479,6 +618,8 @@ class CommManager:
             while queue:
                 expected = queue.popleft()
                 if expected.is_waiting() and expected.settle(comm):
+                    opener = comm.open_msg["header"].get("session", "") if comm.open_msg else ""
+                    self.sessions.accept(comm.comm_id, opener)
                     return True
         return False
 
@@ -498,6 +639,7 @@ class CommManager:
         except (Exception, SystemExit) as error:  # a handler never ends its host
             done(error)
             return
+        self.sessions.accept(comm.comm_id, message.session)
         if inspect.isawaitable(result):
             self.runtime.spawn(result, done)
 
@@ -505,6 +647,7 @@ class CommManager:
         if self._router.on_unknown != "close":  # DESIGN 5: an attached frontend never closes it
             self.unknown += 1
             self.unregister_comm(comm)
+            self.sessions.refuse(event.comm_id)
         else:
             self._refuse(event, {"code": UnknownTarget.code, "message": "the target is gone"})
 
@@ -543,7 +686,7 @@ class CommManager:
             case Asked():
                 comm._requests.take_request(about, message)
             case Answered() | Failed():
-                comm._requests.take_answer(about)
+                comm._requests.take_answer(about, message.session)
 
     def _close_received(self, event: Closed) -> None:
         comm = self.comms.pop(event.comm_id, None)
@@ -554,6 +697,7 @@ class CommManager:
             data = message.content["data"]
             error = CommClosed(f"{comm} was closed by the peer", closed_by="there", data=data)
             comm._requests.end(error)
+            self.sessions.peers.forget(comm.comm_id, error)
             comm._delivery.close(message, error)
 
     def _lose_comm(self, event: Lost, error: TsushinError | None) -> None:
@@ -561,6 +705,7 @@ class CommManager:
         if isinstance(comm, Comm):
             lost = error or CommClosed(f"{comm} was lost: {event.reason}", closed_by="lost")
             comm._requests.end(lost)
+            self.sessions.peers.forget(comm.comm_id, lost)
             comm._delivery.close(self._loss_message(event), lost)
 
     def _loss_message(self, event: Lost) -> Message:
@@ -582,10 +727,13 @@ class CommManager:
     def _end(self, comm: Comm) -> None:
         error = CommClosed(f"{comm} was closed", closed_by="here")
         comm._requests.end(error)
+        self.sessions.peers.forget(comm.comm_id, error)
         comm._delivery.end(error)
 
     def _meet_unknown(self, event: Unknown) -> None:
         self.unknown += 1
+        if event.message.msg_type == "comm_open":
+            self.sessions.refuse(event.comm_id)
         # A broadcast about other people's comms is normal at a frontend (Jupyter messaging, iopub).
         if self._router.channel == "iopub":
             kind = event.message.msg_type
@@ -596,8 +744,8 @@ class CommManager:
     def _answer_fault(self, error: RemoteProtocolError) -> None:
         if error.reply is not None:
             # Without a link nobody reads the answer; its driver calls lose.
-            with suppress(TransportError):
-                self._send(error.reply)
+            with self._lock, suppress(TransportError):
+                self.sessions.send([error.reply])
         self.runtime.fault(error)
 
     def _restored(self, message: Message) -> Message | None:

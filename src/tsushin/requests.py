@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
@@ -34,7 +35,8 @@ from tsushin.profile.requests import (
     request_entry,
 )
 from tsushin.protocol.messages import JsonObject, Message, to_classic
-from tsushin.runtime import Handler, Runtime
+from tsushin.runtime import Cancel, Handler, Runtime
+from tsushin.sessions import GRACE_S
 
 # Async functions of one comm under way; what is asked beyond waits its turn.
 MAX_RUNNING: Final = 64
@@ -50,6 +52,24 @@ class Send(Protocol):
         """Send it. Errors as ``Comm.send``."""
 
 
+class Asking(Protocol):
+    """What requests ask of the manager, about peers. ``comm_id`` is their comm's."""
+
+    def may_answer(self, comm_id: str) -> set[str] | None:
+        """Return the sessions that may answer; None while one that is not there may still come."""
+
+    def cancel_request(self, comm_id: str, req: str, but: str | None) -> None:
+        """Tell peers, all but one, that nobody waits for an answer any more."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A request without its answer; ``without`` are the sessions that have no handler for it."""
+
+    expected: Expected[Answer]
+    without: set[str] = field(default_factory=set)
+
+
 class Requests:
     """The requests of one comm. Any thread may call.
 
@@ -57,14 +77,24 @@ class Requests:
         about: how errors name the comm.
     """
 
-    def __init__(self, send: Send, runtime: Runtime, about: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        comm_id: str,
+        send: Send,
+        runtime: Runtime,
+        asking: Asking,
+        about: Callable[[], str],
+    ) -> None:
         self.late: int = 0
+        self._comm_id = comm_id
+        self._asking = asking
         self._send = send
         self._runtime = runtime
         self._about = about
         self._lock = threading.Lock()
         self._handlers: dict[str, Handler] = {}
-        self._waiting: dict[str, Expected[Answer]] = {}
+        self._waiting: dict[str, _Waiting] = {}
+        self._cancels: dict[str, Cancel] = {}  # by request: ends the async function that answers
         self._running = 0
         self._queue: deque[tuple[Asked, Message]] = deque()
 
@@ -78,40 +108,83 @@ class Requests:
     ) -> Expected[Answer]:
         """Send a request; return the answer to come. Errors as ``Comm.send``."""
         about = f"answer to {quote(name)} on {self._about()}"
-        expected: Expected[Answer] = Expected(about, timeout_s=timeout_s, wait=self._runtime.wait)
         req = uuid4().hex
+        expected: Expected[Answer] = Expected(
+            about,
+            timeout_s=timeout_s,
+            wait=self._runtime.wait,
+            abandoned=lambda: self._abandon(req),
+        )
         with self._lock:
-            self._waiting = {i: e for i, e in self._waiting.items() if e.is_waiting()}
-            self._waiting[req] = expected
+            self._waiting = {i: w for i, w in self._waiting.items() if w.expected.is_waiting()}
+            self._waiting[req] = _Waiting(expected)
         try:
             self._send(data, request_entry(Asked(req, name)))
         except BaseException:
             self._waiting.pop(req, None)
             raise
+        self._look_at(req)
+        if req in self._waiting and self._asking.may_answer(self._comm_id) is None:
+            self._runtime.later(GRACE_S, lambda: self._look_at(req))
         return expected
 
-    def take_answer(self, answer: Answered | Failed) -> None:
-        """Give an answer to who waits for it; one nobody waits for any more is counted as late."""
+    def take_answer(self, answer: Answered | Failed, session: str) -> None:
+        """Give an answer to who waits for it; one nobody waits for any more is counted as late.
+
+        Args:
+            session: of the peer that answers.
+        """
         with self._lock:
-            expected = self._waiting.pop(answer.re, None)
-            if expected is None or not expected.is_waiting():
+            waiting = self._waiting.get(answer.re)
+            is_for_nobody = waiting is None or not waiting.expected.is_waiting()
+            if is_for_nobody:
+                self._waiting.pop(answer.re, None)
                 self.late += 1
-                return
+        if waiting is None or is_for_nobody:
+            return
+        if isinstance(answer, Failed) and answer.name == NO_HANDLER:
+            waiting.without.add(session)
+            self._look_at(answer.re, answer.message)
+            return
+        self._waiting.pop(answer.re, None)
+        self._asking.cancel_request(self._comm_id, answer.re, session)  # the first one counts
+        expected = waiting.expected
         if isinstance(answer, Answered):
             expected.settle(answer.value)
-        elif answer.name == NO_HANDLER:
-            expected.fail(NoPeer(f"{expected.about}: {answer.message}"))
         else:
             text = f"{answer.name}: {answer.message}"
             expected.fail(RemoteError(text, name=answer.name, remote_traceback=answer.traceback))
+
+    def peers_changed(self) -> None:
+        """Somebody came or left, or refused the comm: what nobody can answer any more fails."""
+        for req in list(self._waiting):
+            self._look_at(req)
+
+    def _look_at(self, req: str, why: str = "nobody at the other end answers requests") -> None:
+        """End a request for whose answer nobody is left."""
+        waiting = self._waiting.get(req)
+        may_answer = self._asking.may_answer(self._comm_id)
+        if waiting is None or (may_answer is None and not waiting.without):
+            return
+        if not (may_answer or set()) - waiting.without:
+            self._waiting.pop(req, None)
+            waiting.expected.fail(NoPeer(f"{waiting.expected.about}: {why}"))
+
+    def _abandon(self, req: str) -> None:
+        """Who asked waits no longer: the function that answers need not go on."""
+        if self._waiting.pop(req, None) is not None:
+            self._asking.cancel_request(self._comm_id, req, None)
 
     def end(self, error: TsushinError) -> None:
         """The comm is closed: every wait ends with ``error``."""
         with self._lock:
             waiting, self._waiting = self._waiting, {}
             self._queue.clear()
-        for expected in waiting.values():
-            expected.fail(error)
+            cancels, self._cancels = self._cancels, {}
+        for one in waiting.values():
+            one.expected.fail(error)
+        for cancel in cancels.values():
+            cancel()
 
     # ------------------------------------------------------------------ answering
 
@@ -148,6 +221,14 @@ class Requests:
             else:
                 self._succeed(asked, result, message)
 
+    def cancel_answer(self, req: str) -> None:
+        """Nobody waits for this answer any more: end the function that makes it. Any thread."""
+        with self._lock:
+            self._queue = deque(one for one in self._queue if one[0].req != req)
+            cancel = self._cancels.pop(req, None)
+        if cancel is not None:
+            cancel()
+
     def renew_lock(self) -> None:
         """See ``CommManager.renew_locks``."""
         self._lock = threading.Lock()
@@ -160,18 +241,26 @@ class Requests:
             self._running += 1
 
         async def run() -> None:
-            self._succeed(asked, await result, message)
+            value = await result
+            if self._cancels.pop(asked.req, None) is not None:
+                self._succeed(asked, value, message)
 
         def done(error: BaseException | None) -> None:
             with self._lock:
                 self._running -= 1
+                is_wanted = self._cancels.pop(asked.req, None) is not None
                 following = self._queue.popleft() if self._queue else None
-            if error is not None:
+            if error is not None and is_wanted:
                 self._fail(asked, error, message)
             if following is not None:
                 self.take_request(*following)
 
-        self._runtime.spawn(run(), done)
+        with self._lock:
+            self._cancels[asked.req] = lambda: None
+        cancel = self._runtime.spawn(run(), done)
+        with self._lock:
+            if asked.req in self._cancels:
+                self._cancels[asked.req] = cancel
 
     def _succeed(self, asked: Asked, value: object, message: Message) -> None:
         try:

@@ -15,6 +15,8 @@ from tsushin.protocol.messages import ClassicMessage, JsonObject, Message
 
 # object: whatever the user's function returns; it is awaited if it can be.
 Handler = Callable[[ClassicMessage], object]
+# Ends an ``async`` handler that is under way.
+Cancel = Callable[[], None]
 # Where the handlers of a comm run: on the main thread, or on a thread beside it (kernels only).
 Run = Literal["main", "thread"]
 
@@ -31,10 +33,17 @@ class Runtime(Protocol):
     def soon(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` on the handler thread after the caller has returned. Any thread may ask."""
 
+    def later(self, delay_s: float, callback: Callable[[], None]) -> None:
+        """Call ``callback`` in ``delay_s`` seconds: on the handler thread, or where messages are received."""
+
     def spawn(
         self, awaitable: Awaitable[object], done: Callable[[BaseException | None], None]
-    ) -> None:
-        """Await what an ``async`` handler returned; then ``done`` on the handler thread."""
+    ) -> Cancel:
+        """Await what an ``async`` handler returned; then ``done`` on the handler thread.
+
+        Returns:
+            What cancels it, from any thread; ``done`` is called all the same.
+        """
 
     def report(self, error: BaseException, about: str, message: Message | None) -> None:
         """Tell the user that their handler raised. ``about`` names it, as in "on_msg of comm 'x'"."""
@@ -57,8 +66,11 @@ class Runtime(Protocol):
         """
 
     # Any: what it gives is not looked at.
-    def wait(self, future: Future[Any], timeout_s: float | None) -> None:
+    def wait(self, future: Future[Any], timeout_s: float | None, *, handlers: bool = True) -> None:
         """Block until ``future`` is done or the time is up; due handlers run meanwhile as in ``poll``.
+
+        Args:
+            handlers: False lets none run.
 
         Raises:
             LocalProtocolError: this thread's event loop is what brings the future about.

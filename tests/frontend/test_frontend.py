@@ -14,6 +14,7 @@ from flows import PYTHON, frontend_opens, kernel_opens, the_other_end_closes, va
 from transports.zmq_kernel import ZmqKernel
 from tsushin import ExecutionError, KernelGone, TransportClosed, connect
 from tsushin.errors import CommClosed, Unsupported
+from tsushin.profile.control import TARGET
 from tsushin.protocol.messages import Message
 
 pytestmark = pytest.mark.interop
@@ -128,6 +129,7 @@ async def test_time_out_says_what_is_missing_and_interrupt_frees_the_kernel(own)
 
 
 async def test_cancelled_wait_leaves_nothing_behind(fe):
+    await fe._looking
     waiting = asyncio.ensure_future(fe.execute("import time; time.sleep(0.2)"))
     await asyncio.sleep(0)
     waiting.cancel()
@@ -315,6 +317,9 @@ async def odd(tmp_path):
     file = tmp_path / "kernel.json"
     file.write_text(json.dumps(kernel.info))
     async with connect(connection_file=file, timeout=10) as fe:
+        assert (await kernel.receive()).content == {
+            "target_name": TARGET
+        }  # it looks for the profile
         yield kernel, fe
     await kernel.aclose()
 

@@ -13,6 +13,7 @@ from jupyter_client.manager import KernelManager
 import tsushin
 
 SOURCE = Path(tsushin.__file__).parent.parent
+TARGET = "tsushin.session"
 WAIT_S = 10  # for one message; a busy machine is slow, a lost message never comes
 
 # What every kernel of these tests has: a list of the kernel's warnings, and a reset between tests.
@@ -72,6 +73,18 @@ class Peer:
             if reply["parent_header"].get("msg_id") == msg_id:
                 return reply
 
+    # ------------------------------------------------------------------ the profile
+
+    @contextmanager
+    def joined(self):
+        """Be a session of the profile: the kernel counts on answers from here."""
+        session = self.session.session
+        hello = {"profile": 1, "session": session, "epoch": "e", "sent": {}}
+        open_ = {"comm_id": f"{TARGET}.{session}", "target_name": TARGET, "data": hello}
+        self.until_idle(self.send("comm_open", open_))
+        yield
+        self.until_idle(self.send("comm_close", {"comm_id": f"{TARGET}.{session}", "data": {}}))
+
     # ------------------------------------------------------------------ messages
 
     def send(self, msg_type, content, *, metadata=None, buffers=None, channel="shell", header=None):
@@ -118,6 +131,8 @@ class Peer:
         until = time.monotonic() + WAIT_S
         while True:
             message = self.client.get_iopub_msg(timeout=max(0, until - time.monotonic()))
+            if str(message["content"].get("comm_id")).startswith(TARGET):
+                continue  # sessions: not what tests wait for
             if wanted(message):
                 return message
             self.kept.append(message)

@@ -193,17 +193,18 @@ def answered(kernel, ask, header):
     kernel.kept.clear()
     kernel.run("c = Comm('busy')")
     comm_id = kernel.value("c.comm_id")
-    cell = kernel.client.execute(ASKED.format(PINGS=PINGS, ask=ask))
-    for _ in range(PINGS):
-        asked = kernel.wait(lambda m: "req" in sent_on(m, comm_id))
-        request = asked["metadata"]["tsushin"]
-        kernel.send(
-            "comm_msg",
-            {"comm_id": comm_id, "data": {"value": 1}},
-            metadata={"tsushin": {"re": request["req"], "ok": True}},
-            header=header,
-        )
-    kernel.until_idle(cell)
+    with kernel.joined():
+        cell = kernel.client.execute(ASKED.format(PINGS=PINGS, ask=ask))
+        for _ in range(PINGS):
+            asked = kernel.wait(lambda m: "req" in sent_on(m, comm_id))
+            request = asked["metadata"]["tsushin"]
+            kernel.send(
+                "comm_msg",
+                {"comm_id": comm_id, "data": {"value": 1}},
+                metadata={"tsushin": {"re": request["req"], "ok": True}},
+                header=header,
+            )
+        kernel.until_idle(cell)
     return kernel.value("took")
 
 

@@ -136,17 +136,19 @@ def test_a_cell_gets_the_message_that_it_waits_for(kernel, opened, header, wait)
 @pytest.mark.parametrize("ask", ["c.request_sync('bbox', timeout=8)", "await c.request('bbox')"])
 def test_a_cell_gets_the_answer_that_it_waits_for(kernel, opened, header, ask, where):
     comm_id = opened(where)
-    cell = kernel.client.execute(f"print({ask})")
-    request = kernel.wait_type("comm_msg")["metadata"]["tsushin"]
-    assert request["name"] == "bbox"
-    metadata = {"tsushin": {"re": request["req"], "ok": True}}
-    kernel.send("comm_msg", data(comm_id, value=[1, 2]), metadata=metadata, header=header)
-    assert printed(kernel.until_idle(cell)) == "[1, 2]\n"
+    with kernel.joined():
+        cell = kernel.client.execute(f"print({ask})")
+        request = kernel.wait_type("comm_msg")["metadata"]["tsushin"]
+        assert request["name"] == "bbox"
+        metadata = {"tsushin": {"re": request["req"], "ok": True}}
+        kernel.send("comm_msg", data(comm_id, value=[1, 2]), metadata=metadata, header=header)
+        assert printed(kernel.until_idle(cell)) == "[1, 2]\n"
 
 
 def test_an_answer_is_not_behind_a_handler(kernel, opened):
     comm_id = opened()
-    cell = kernel.client.execute(f"""
+    with kernel.joined():
+        cell = kernel.client.execute(f"""
 @c.on_msg
 def slow(msg):
     if not seen:
@@ -154,12 +156,12 @@ def slow(msg):
 c.wait({LONG})
 print(seen)
 """)
-    kernel.send("comm_msg", data(comm_id))
-    request = kernel.wait_type("comm_msg")["metadata"]["tsushin"]
-    kernel.send("comm_msg", data(comm_id, n="later"))
-    metadata = {"tsushin": {"re": request["req"], "ok": True}}
-    kernel.send("comm_msg", data(comm_id, value=3), metadata=metadata)
-    assert printed(kernel.until_idle(cell)) == "[3]\n"
+        kernel.send("comm_msg", data(comm_id))
+        request = kernel.wait_type("comm_msg")["metadata"]["tsushin"]
+        kernel.send("comm_msg", data(comm_id, n="later"))
+        metadata = {"tsushin": {"re": request["req"], "ok": True}}
+        kernel.send("comm_msg", data(comm_id, value=3), metadata=metadata)
+        assert printed(kernel.until_idle(cell)) == "[3]\n"
 
 
 def test_comm_info_is_answered_while_a_cell_runs(kernel, opened):
@@ -369,7 +371,8 @@ def test_interrupting_the_kernel_ends_a_wait(fresh_kernel, wait):
     ],
 )
 def test_a_wait_ends_with_what_ended_it(kernel, wait, error):
-    messages = kernel.run(f"""
+    with kernel.joined():
+        messages = kernel.run(f"""
 c = Comm('x')
 try:
     {wait}

@@ -25,6 +25,7 @@ class FileKernel:
         connection_file: a path, or a file name (globs allowed) in Jupyter's runtime directory.
     """
 
+    can_reconnect = False  # its sockets do so by themselves
     is_ours = False
     can_restart = False  # only who started it can
 
@@ -84,6 +85,7 @@ class EndpointKernel:
         url: ``ws://…/channels``, or wss.
     """
 
+    can_reconnect = True
     is_ours = False
     can_restart = False  # only who started it can
 

@@ -27,6 +27,7 @@ from tsushin.errors import (
     KernelGoneWhy,
     TransportClosed,
     TransportError,
+    TransportLost,
     TsushinError,
     Unsupported,
 )
@@ -39,8 +40,9 @@ from tsushin.frontend.tasks import finish, stop
 from tsushin.frontend.watch import StatusWatch
 from tsushin.loop_runtime import LoopRuntime
 from tsushin.manager import CommManager
+from tsushin.profile.control import TARGET
 from tsushin.protocol.limits import Limits
-from tsushin.protocol.messages import Channel, CommInfo, JsonObject, Message, new_header
+from tsushin.protocol.messages import COMM_TYPES, Channel, CommInfo, JsonObject, Message, new_header
 from tsushin.protocol.routing import OnUnknown
 from tsushin.transports.base import Transport
 
@@ -48,6 +50,10 @@ EXECUTE_TIMEOUT_S: Final = 60.0
 RESTART_TIMEOUT_S: Final = 60.0
 _INTERRUPT_TIMEOUT_S: Final = 10.0
 _FATE_TIMEOUT_S: Final = 2.0  # a lost link is reported without a server's word after this
+_LOOK_TIMEOUT_S: Final = 600.0  # a kernel without us answers after the cell that it runs
+_AWAY_TIMEOUT_S: Final = 60.0  # a link that broke is made anew within that time, or given up
+_FIRST_PAUSE_S: Final = 0.1  # between two tries, doubling
+_LAST_PAUSE_S: Final = 2.0
 _BATCH: Final = 64  # messages handled in a row before other tasks of the loop get a turn
 _GONE: Final[dict[KernelGoneWhy, str]] = {
     "restarted": "was restarted",
@@ -83,6 +89,7 @@ class Frontend:
             on_unknown=on_unknown,
             session=session,
             limits=limits,
+            joins=True,
         )
         self._kernel = kernel
         self._transport = transport
@@ -91,6 +98,7 @@ class Frontend:
         self._ended: TsushinError | None = None
         self._is_closing = False
         self._held: list[Message] | None = None  # while the kernel restarts: to be sent to the next
+        self._is_away = False  # the link broke, and is being made anew
         self._listen()
         self._pumping = self._loop.create_task(self._pump(), name="tsushin frontend pump")
 
@@ -281,7 +289,11 @@ class Frontend:
     def _send(self, message: Message) -> None:
         if self._ended is not None:
             raise self._ended
-        if self._held is None:
+        if self._is_away:
+            if message.msg_type not in COMM_TYPES:
+                raise TransportLost(f"{self._kernel.about}: the link broke, and is being made anew")
+            # It is numbered and kept: the kernel end asks for it once we are back.
+        elif self._held is None:
             self._transport.send(message)
         else:
             self._held.append(message)
@@ -303,15 +315,66 @@ class Frontend:
         self._transport.on_fault = self.comm_manager.runtime.fault
         self._status = StatusWatch()
         self._watching = self._loop.create_task(self._watch(), name="tsushin kernel watch")
+        self._looking = self._loop.create_task(self._look(), name="tsushin profile")
 
     async def _pump(self) -> None:
-        """Receive as long as there is a link, and make it anew when the kernel was restarted."""
+        """Receive as long as there is a link, and make it anew when it broke or the kernel was restarted."""
         try:
             while True:
-                await self._receive_until_restarted()
-                await self._reconnect()
+                try:
+                    await self._receive_until_restarted()
+                    await self._reconnect()
+                except TransportLost as error:
+                    await self._come_back(error)
         except TransportError as error:
             await self._end_link(error)
+
+    async def _look(self) -> None:
+        """Ask whether the kernel has an end that knows the profile, and say hello to it."""
+        sessions = self.comm_manager.sessions
+        with contextlib.suppress(TsushinError, TimeoutError):  # who else waits is told
+            found = await self.comms(TARGET, timeout=_LOOK_TIMEOUT_S)
+            if TARGET in found:
+                sessions.join()
+            elif self.comm_manager.peers:
+                self._lose(KernelGone(f"{self._kernel.about} is another one", why="restarted"))
+            else:
+                sessions.decline()
+
+    async def _come_back(self, lost: TransportLost) -> None:
+        """Make a broken link anew. Comms live on, where the kernel end knows what it has to send again.
+
+        Raises:
+            TransportLost: there is no such end, or no way to it in time.
+        """
+        if not (self.comm_manager.peers and self._kernel.can_reconnect):
+            raise lost
+        self._is_away = True
+        self._requests.end(lost)
+        try:
+            async with asyncio.timeout(_AWAY_TIMEOUT_S):
+                await self._try_to_connect()
+        except TimeoutError:
+            raise lost from None
+        finally:
+            self._is_away = False
+        self._listen()
+
+    async def _try_to_connect(self) -> None:
+        await stop(self._watching, self._looking)
+        await self._transport.aclose()
+        pause = _FIRST_PAUSE_S
+        while True:
+            why = await self._kernel.fate()
+            if why is not None:
+                raise TransportLost(f"{self._kernel.about} {_GONE[why]}")
+            try:
+                self._transport = await self._kernel.connect()
+            except TransportError:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LAST_PAUSE_S)
+            else:
+                return
 
     async def _receive_until_restarted(self) -> None:
         while True:
@@ -343,7 +406,7 @@ class Frontend:
 
     async def _reconnect(self) -> None:
         """Make the link anew: the old one may hear the next process too late, and miss what it says."""
-        await stop(self._watching)
+        await stop(self._watching, self._looking)
         await self._transport.aclose()
         self._transport = await self._kernel.connect(after=self._status.session)
         held, self._held = self._held, None
@@ -378,7 +441,7 @@ class Frontend:
         self.comm_manager.lose(str(error), error)
 
     async def _restart(self) -> None:
-        await stop(self._pumping, self._watching)
+        await stop(self._pumping, self._watching, self._looking)
         self._ended = None
         self._lose_kernel("restarted")
         try:
@@ -394,7 +457,8 @@ class Frontend:
     async def _aclose(self) -> None:
         if self._ended is None and not self._kernel.is_ours:
             self._close_own_comms()
-        await stop(self._pumping, self._watching)
+            self.comm_manager.sessions.leave()
+        await stop(self._pumping, self._watching, self._looking)
         self._ended = self._ended or TransportClosed("the frontend was closed")
         self._lose(self._ended)
         try:

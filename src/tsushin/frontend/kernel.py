@@ -15,6 +15,8 @@ class Kernel(Protocol):
     """Names it in errors."""
     is_ours: bool
     """Whether this frontend started it, and so ends it."""
+    can_reconnect: bool
+    """Whether ``connect`` may be called again when the link broke, for the same kernel."""
     can_restart: bool
     """Whether ``restart`` is possible; otherwise it is never called."""
 

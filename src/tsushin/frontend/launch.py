@@ -32,6 +32,7 @@ class LaunchedKernel:
     """
 
     is_ours = True
+    can_reconnect = False
     can_restart = True
 
     def __init__(

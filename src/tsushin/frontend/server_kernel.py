@@ -23,6 +23,7 @@ class ServerKernel:
             oldest kernel, or start its default one where none runs.
     """
 
+    can_reconnect = True
     can_restart = True
 
     def __init__(

@@ -62,11 +62,13 @@ class _Attachment:
         manager.delivery.open(undo)
         close_at_shutdown(undo, kernel, manager)
         manager.join()
+        manager.sessions.announce()
 
     def switch_off(self) -> None:
         """Take out what ``switch_on`` put in."""
         if self.is_on:
             self.is_on = False
+            self.manager.sessions.leave()
             self.manager.leave()
             self.undo.close()
 

@@ -152,20 +152,21 @@ class KernelCommManager(CommManager):
 
     # ------------------------------------------------------------------ for the delivery
 
-    def take(self, message: Message) -> None:
-        """Handle a message of the shell channel, on the thread that its handlers belong to."""
+    def arrive(self, message: Message) -> list[Message]:
+        """Take a message of the shell channel; return what can be handled now, in order."""
         self._route.heard(message, Way.IOPUB)
+        return self.sessions.arrive(message)
+
+    def _deliver_late(self, messages: list[Message]) -> None:
+        """See ``Hooks.deliver``: whichever thread it is."""
+        self.delivery.place_late(messages)
+
+    def take(self, message: Message) -> None:
+        """Handle a message that ``arrive`` handed on, on the thread that its handlers belong to."""
         # A page asks ipywidgets for all models there are, and forgets the others.
         if self._bridge is not None and message.content.get("target_name") == CONTROL:
             self._bridge.join_ipywidgets()
-        self.receive(message)
-
-    def keep(self, message: Message, *, only_answers: bool = False) -> bool:
-        """See ``CommManager.keep``."""
-        is_kept = super().keep(message, only_answers=only_answers)
-        if is_kept:
-            self._route.heard(message, Way.IOPUB)
-        return is_kept
+        self.deliver(message)
 
     def runtime_for(self, run: Run) -> Runtime:
         """See ``CommManager.runtime_for``: handlers may run on a thread of their own."""
@@ -204,7 +205,8 @@ class KernelCommManager(CommManager):
         except RemoteProtocolError as error:
             self.runtime.fault(error)
         else:
-            self.take(message)
+            for arrived in self.arrive(message):
+                self.take(arrived)
 
     def _take_bridged(self, message: Message, page: Page) -> None:
         """Handle a message of a page behind the bridge. On the main thread."""

@@ -31,6 +31,7 @@ from tsushin.loop_runtime import LoopRuntime
 from tsushin.manager import CommManager
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.protocol.messages import JsonObject, Message
+from tsushin.runtime import Cancel
 
 
 class ProcessRuntime:
@@ -69,11 +70,15 @@ class ProcessRuntime:
             else:
                 self.loop.call_soon_threadsafe(callback)
 
+    def later(self, delay_s: float, callback: Callable[[], None]) -> None:
+        """See ``Runtime.later``."""
+        self.soon(lambda: self._bound().later(delay_s, callback))
+
     def spawn(
         self, awaitable: Awaitable[object], done: Callable[[BaseException | None], None]
-    ) -> None:
+    ) -> Cancel:
         """See ``Runtime.spawn``."""
-        self._bound().spawn(awaitable, done)
+        return self._bound().spawn(awaitable, done)
 
     def report(self, error: BaseException, about: str, message: Message | None) -> None:
         """See ``Runtime.report``: to the loop's exception handler, which prints the traceback."""
@@ -93,12 +98,12 @@ class ProcessRuntime:
         return 0
 
     # Any: what it gives is not looked at.
-    def wait(self, future: Future[Any], timeout_s: float | None) -> None:
+    def wait(self, future: Future[Any], timeout_s: float | None, *, handlers: bool = True) -> None:
         """See ``Runtime.wait``."""
         if self._on_loop is None:
             concurrent.futures.wait([future], timeout_s)
         else:
-            self._on_loop.wait(future, timeout_s)
+            self._on_loop.wait(future, timeout_s, handlers=handlers)
 
     def _bound(self) -> LoopRuntime:
         if self._on_loop is None:

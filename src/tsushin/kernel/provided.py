@@ -28,7 +28,7 @@ from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
 from tsushin.kernel.raw import Raw, message_of
 from tsushin.manager import CommManager, Target
 from tsushin.protocol.messages import JsonObject, Message, plain
-from tsushin.runtime import Run
+from tsushin.runtime import Cancel, Run
 
 # Name of the kernel -> the module in whose presence its provider is in place.
 KNOWN: Final = {"async-kernel": "async_kernel.comm", "xeus-python": "xeus_python_shell"}
@@ -98,6 +98,9 @@ class ProvidedManager(CommManager):
         if target_name not in self.targets:
             self._package.get_comm_manager().register_target(target_name, self._opened)
         return super().expect_open(target_name, timeout)
+
+    def may_answer(self, comm_id: str) -> None:
+        """See ``CommManager.may_answer``: without sessions there may always be somebody."""
 
     # ------------------------------------------------------------------ inside
 
@@ -173,9 +176,12 @@ class ProvidedRuntime:
         if loop is not None:
             loop.call_soon_threadsafe(self._run_soon)
 
+    def later(self, delay_s: float, callback: Callable[[], None]) -> None:
+        """See ``Runtime.later``: such a kernel has no sessions, so nothing is ever to be done later."""
+
     def spawn(
         self, awaitable: Awaitable[object], done: Callable[[BaseException | None], None]
-    ) -> None:
+    ) -> Cancel:
         """See ``Runtime.spawn``; without a running loop it is awaited here and now."""
 
         async def run() -> None:
@@ -189,10 +195,15 @@ class ProvidedRuntime:
         loop = _running_loop()
         if loop is None:
             asyncio.run(run())
-            return
+            return lambda: None
         task = loop.create_task(run())
         self._tasks.add(task)  # a loop holds its tasks weakly
         task.add_done_callback(self._tasks.discard)
+
+        def cancel() -> None:
+            loop.call_soon_threadsafe(task.cancel)
+
+        return cancel
 
     def report(self, error: BaseException, about: str, message: Message | None) -> None:
         """See ``Runtime.report``: the traceback, on stderr."""
@@ -216,9 +227,9 @@ class ProvidedRuntime:
         return 0
 
     # Any: what it gives is not looked at.
-    def wait(self, future: Future[Any], timeout_s: float | None) -> None:
+    def wait(self, future: Future[Any], timeout_s: float | None, *, handlers: bool = True) -> None:
         """See ``Runtime.wait``: refused where it would keep the kernel from what is waited for."""
-        del timeout_s
+        del timeout_s, handlers
         if not future.done():
             raise LocalProtocolError(
                 "this kernel delivers comm messages between cells: use a handler, or await in an async cell"

@@ -30,6 +30,7 @@ import msgspec
 
 from tsushin.comm import Comm
 from tsushin.errors import ProtocolError, RemoteProtocolError, SignatureError
+from tsushin.kernel.alarm import Alarm
 from tsushin.kernel.delivery_thread import DeliveryThread
 from tsushin.kernel.due import Due, comm_id_of
 from tsushin.kernel.handling import Handling, interruptible
@@ -59,6 +60,9 @@ class Manager(Protocol):
     def knows_target(self, target_name: str) -> bool:
         """Say whether a ``comm_open`` for this target would be accepted."""
 
+    def arrive(self, message: Message) -> list[Message]:
+        """Return what can be handled now that a message has arrived, in order."""
+
     def keep(self, message: Message, *, only_answers: bool = False) -> bool:
         """Deliver a message for which no handler has to run; False where one has to."""
 
@@ -80,6 +84,8 @@ class ShellDelivery:
 
     Attributes:
         thread: where handlers of comms with ``run="thread"`` run.
+        alarm: calls things later.
+        placing: held while what arrived is put where it belongs, so that order is kept.
         handling: what is around each handled message.
         carriers: returns the ids of comms that carry messages of other comms.
     """
@@ -92,6 +98,8 @@ class ShellDelivery:
         sender: IopubSender,
     ) -> None:
         self.thread: DeliveryThread = DeliveryThread()
+        self.alarm: Alarm = Alarm()
+        self.placing: threading.RLock = threading.RLock()
         self.handling: Handling = Handling(kernel, sender.status, lambda: self._running)
         self.carriers: Callable[[], set[str]] = set
         self._kernel = kernel
@@ -148,12 +156,21 @@ class ShellDelivery:
         only = None if comm_id is None else {comm_id, *self.carriers()}
         return self._due.claim(self._is_claimable, self._handle, only)
 
-    def wait(self, is_over: Callable[[], bool], timeout_s: float | None) -> bool:
-        """Wait on the main thread and handle what is due meanwhile; False when the time is up."""
+    def wait(
+        self, is_over: Callable[[], bool], timeout_s: float | None, *, handlers: bool = True
+    ) -> bool:
+        """Wait on the main thread and handle what is due meanwhile; False when the time is up.
+
+        Args:
+            handlers: False only reads what comes.
+        """
         until = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
         while True:
             self._changed.clear()
-            self.safe_point()
+            if handlers:
+                self.safe_point()
+            elif self._channel is not None:
+                self._channel.read()
             remaining = until - time.monotonic()
             if is_over():
                 return True
@@ -201,7 +218,21 @@ class ShellDelivery:
         if message.msg_type == INFO:
             self._answer(message)
             return True, None
-        return True, self._place(message, sum(len(frame.buffer) for frame in frames))
+        with self.placing:
+            arrived = self._manager.arrive(message)
+            msg_id = message.header.get("msg_id")
+            if all(one.header.get("msg_id") != msg_id for one in arrived):
+                # Not its turn yet, or no user's message.
+                self.handling.note(message)
+            return True, self._place_all(arrived, sum(len(frame.buffer) for frame in frames))
+
+    def place_late(self, messages: list[Message]) -> None:
+        """Handle messages that no frames brought just now, in turn at the latest. Any thread."""
+        with self.placing:
+            if self._channel is None:
+                self.soon(lambda: self._take_all(messages))
+            elif self._place_all(messages, 0) is not None:
+                self.soon(self._handle_rest)
 
     def first_turn(self) -> int | None:
         """See ``Taker.first_turn``: older messages of comms open now may be on their way already."""
@@ -242,6 +273,15 @@ class ShellDelivery:
         except (RemoteProtocolError, ValueError, TypeError):
             return None
         return replace(message, identities=tuple(bytes(identity) for identity in identities))
+
+    def _take_all(self, messages: list[Message]) -> None:
+        for message in messages:
+            self._manager.take(message)
+
+    def _place_all(self, messages: list[Message], nbytes: int) -> int | None:
+        """Place messages; return the segment to ask a turn for, as ``Due.put`` does."""
+        numbers = [self._place(message, nbytes) for message in messages]
+        return max((number for number in numbers if number is not None), default=None)
 
     def _place(self, message: Message, nbytes: int) -> int | None:
         comm_id = comm_id_of(message)

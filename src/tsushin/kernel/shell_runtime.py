@@ -25,6 +25,7 @@ from tsushin.kernel.handled import handled, handling
 from tsushin.kernel.shell_channel import flush, has_parent_here, parent_here
 from tsushin.kernel.shell_delivery import ShellDelivery
 from tsushin.protocol.messages import JsonObject, Message
+from tsushin.runtime import Cancel
 
 _log = logging.getLogger("tsushin")
 _OURS = str(Path(__file__).parent.parent)  # the folder of this package
@@ -79,9 +80,13 @@ class ShellRuntime:
         """See ``Runtime.soon``; a safe point of the cell that asked comes first, if there is one."""
         self._delivery.soon(callback)
 
+    def later(self, delay_s: float, callback: Callable[[], None]) -> None:
+        """See ``Runtime.later``: on a thread of its own, as no loop of the kernel is sure to be free."""
+        self._delivery.alarm.after(delay_s, callback)
+
     def spawn(
         self, awaitable: Awaitable[object], done: Callable[[BaseException | None], None]
-    ) -> None:
+    ) -> Cancel:
         """See ``Runtime.spawn``: on the loop, in the context of the message."""
 
         async def run() -> BaseException | None:
@@ -94,6 +99,8 @@ class ShellRuntime:
                 self._trigger("post_execute")
             return None
 
+        started: list[asyncio.Task[BaseException | None]] = []
+
         def finished(task: asyncio.Task[BaseException | None]) -> None:
             self._tasks.discard(task)
             done(None if task.cancelled() else task.result())
@@ -102,8 +109,14 @@ class ShellRuntime:
             task = self._loop().create_task(run())
             self._tasks.add(task)
             task.add_done_callback(finished)
+            started.append(task)
+
+        def cancel() -> None:
+            for task in started:
+                task.cancel()
 
         self._call_soon(start)
+        return lambda: self._call_soon(cancel)
 
     def report(self, error: BaseException, about: str, message: Message | None) -> None:
         """See ``Runtime.report``: an ``error`` message on iopub, as for a cell. Never raises."""
@@ -136,19 +149,23 @@ class ShellRuntime:
         return self._delivery.safe_point(comm_id)
 
     # Any: what it gives is not looked at.
-    def wait(self, future: Future[Any], timeout_s: float | None) -> None:
+    def wait(self, future: Future[Any], timeout_s: float | None, *, handlers: bool = True) -> None:
         """See ``Runtime.wait``; Ctrl-C ends it on the main thread."""
+        is_main = threading.current_thread() is threading.main_thread()
         if future.done():
+            return
+        if not handlers and (self._delivery.is_beside or not is_main):
+            concurrent.futures.wait([future], timeout_s)
             return
         if self._delivery.thread.is_here():
             raise LocalProtocolError(
                 "waiting on the delivery thread would stop what it waits for; use an async handler"
             )
-        if threading.current_thread() is not threading.main_thread():
+        if not is_main:
             concurrent.futures.wait([future], timeout_s)
             return
         future.add_done_callback(lambda _: self._delivery.changed())
-        self._delivery.wait(future.done, timeout_s)
+        self._delivery.wait(future.done, timeout_s, handlers=handlers)
 
     # ------------------------------------------------------------------ inside
 

@@ -51,6 +51,7 @@ def _close_all(manager: KernelCommManager, kernel: Any, reason: str) -> None:
             return
         if isinstance(comm, Comm):
             comm.close(metadata={"reason": reason})
+    manager.sessions.leave()
     manager.end_bridge(reason)
     sent = Event()
     kernel.iopub_thread.schedule(sent.set)  # comes after the closes

@@ -24,6 +24,10 @@ class Limits:
         max_closed_ids: ids remembered after close, so that late messages are told from unknown ones.
         max_kept_messages: messages kept per comm until the application first reads.
         max_kept_bytes: the same, in bytes.
+        max_history_messages: messages kept per comm for peers that may have missed them.
+        max_history_bytes: the same, in bytes.
+        max_all_history_bytes: the same for all comms of one end.
+        max_queue_bytes: messages of one end that wait because peers have not confirmed those before.
         max_signatures: signatures remembered to refuse replays; jupyter_client remembers 65,536.
         max_comm_id_chars: length of a comm id in characters; the longest seen in use is 80.
     """
@@ -36,6 +40,10 @@ class Limits:
     max_closed_ids: int = 10_000
     max_kept_messages: int = 1000
     max_kept_bytes: int = 8 * MIB
+    max_history_messages: int = 1024
+    max_history_bytes: int = 8 * MIB
+    max_all_history_bytes: int = 256 * MIB
+    max_queue_bytes: int = 64 * MIB
     max_signatures: int = 65_536
     max_comm_id_chars: int = 256
 

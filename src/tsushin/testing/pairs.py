@@ -64,7 +64,7 @@ class End(CommManager):
 
         super().__init__(
             send=send,
-            runtime=StepRuntime(),
+            runtime=StepRuntime(clock=clock),
             channel=channel,
             on_unknown=on_unknown,
             session=name,
@@ -143,6 +143,25 @@ class CommPair:
             elif not any(end.runtime.resume() for end in self.ends):
                 return
         raise RuntimeError(f"still something to do after {_MAX_STEPS} steps: {self.choices()[:3]}")
+
+    def join(self, *frontends: End) -> None:
+        """Let frontends, all unless given, say hello to the kernel, and be answered."""
+        for frontend in frontends or self.frontends:
+            frontend.sessions.join()
+        self.run()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let so much time pass: every timer rings when its time has come, and everything happens."""
+        until = self.clock.now + seconds
+        while True:
+            self.run()
+            due = [at for end in self.ends if (at := end.runtime.next_timer()) is not None]
+            if not due or min(due) > until:
+                break
+            self.clock.now = max(self.clock.now, min(due))
+            for end in self.ends:
+                end.runtime.ring()
+        self.clock.now = until
 
     def cut(self, frontend: End) -> None:
         """Break one frontend's link: what is on its way is lost, and so are that frontend's comms.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 from tsushin.errors import RemoteProtocolError
 from tsushin.protocol.messages import JsonObject, Message
+from tsushin.runtime import Cancel
 
 Done = Callable[[BaseException | None], None]
 
@@ -56,11 +57,14 @@ class StepRuntime:
         reports: what handlers raised, with the place, in order.
         faults: what the peer did wrong, in order.
         header: what ``parent`` returns: the header of the message being handled, or ``{}``.
+        clock: what timers go by.
     """
 
     reports: list[tuple[BaseException, str]] = field(default_factory=list)
     faults: list[RemoteProtocolError] = field(default_factory=list)
     header: JsonObject = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
+    _timers: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     _due: deque[Callable[[], None]] = field(default_factory=deque)
     _running: list[tuple[Generator[object, None, object], Done]] = field(default_factory=list)
 
@@ -73,9 +77,15 @@ class StepRuntime:
         """See ``Runtime.soon``: when stepped."""
         self._due.append(callback)
 
-    def spawn(self, awaitable: Awaitable[object], done: Done) -> None:
+    def later(self, delay_s: float, callback: Callable[[], None]) -> None:
+        """See ``Runtime.later``: when the clock was advanced and ``ring`` is called."""
+        self._timers.append((self.clock.now + delay_s, callback))
+
+    def spawn(self, awaitable: Awaitable[object], done: Done) -> Cancel:
         """See ``Runtime.spawn``: resumed when stepped. It may await ``Gate`` and other coroutines."""
-        self._running.append((_generator(awaitable), done))
+        generator = _generator(awaitable)
+        self._running.append((generator, done))
+        return lambda: self._cancel(generator, awaitable)
 
     def report(self, error: BaseException, about: str, message: Message | None) -> None:
         """See ``Runtime.report``."""
@@ -96,9 +106,20 @@ class StepRuntime:
         return 0
 
     # Any: what it gives is not looked at.
-    def wait(self, future: Future[Any], timeout_s: float | None) -> None:
+    def wait(self, future: Future[Any], timeout_s: float | None, *, handlers: bool = True) -> None:
         """See ``Runtime.wait``: nothing comes while a test waits, so the time is up at once."""
-        del future, timeout_s
+        del future, timeout_s, handlers
+
+    def next_timer(self) -> float | None:
+        """Return when the next timer rings, in seconds as the clock tells; None where there is none."""
+        return min((at for at, _ in self._timers), default=None)
+
+    def ring(self) -> None:
+        """Call every timer whose time has come."""
+        due = [timer for timer in self._timers if timer[0] <= self.clock.now]
+        self._timers = [timer for timer in self._timers if timer[0] > self.clock.now]
+        for _, callback in sorted(due, key=lambda timer: timer[0]):
+            callback()
 
     def is_due(self) -> bool:
         """Say whether a callback waits for its step."""
@@ -113,6 +134,18 @@ class StepRuntime:
         running, self._running = self._running, []
         finished = [self._resume(generator, done) for generator, done in running]
         return any(finished)
+
+    def _cancel(
+        self, generator: Generator[object, None, object], awaitable: Awaitable[object]
+    ) -> None:
+        for running in self._running:
+            if running[0] is generator:
+                self._running.remove(running)
+                generator.close()
+                if isinstance(awaitable, Coroutine):
+                    awaitable.close()  # where it has not begun
+                running[1](None)
+                return
 
     def _resume(self, generator: Generator[object, None, object], done: Done) -> bool:
         try:

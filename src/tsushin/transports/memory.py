@@ -95,6 +95,16 @@ class MemoryTransport:
         """Let the oldest held message of one channel in, and return it."""
         return self._incoming.step(channel)
 
+    def drop(self, channel: Channel) -> Message:
+        """Lose the oldest held message of one channel, as a server under load does; return it."""
+        return self._incoming.held[channel].popleft()
+
+    def repeat(self, channel: Channel) -> None:
+        """Let the oldest held message of one channel in, and once more later."""
+        held = self._incoming.held[channel]
+        held.append(held[0])
+        self.step(channel)
+
     def step_all(self) -> None:
         """Let everything held in, channel by channel."""
         self._incoming.step_all()

@@ -8,7 +8,7 @@
  * Spec: Jupyter messaging, "Custom Messages".
  */
 import { Delivery } from "./delivery.js";
-import type { CloseHandler, MsgHandler } from "./delivery.js";
+import type { CloseHandler, GapHandler, MsgHandler } from "./delivery.js";
 import type { ClosedBy } from "./errors.js";
 import { CommClosed, LocalProtocolError, NoHost } from "./errors.js";
 import { DEFAULT_TIMEOUT } from "./expected.js";
@@ -21,24 +21,29 @@ import type { JsonObject, MsgMessage, OpenMessage } from "./protocol/messages.js
 import type { CommRecord } from "./protocol/routing.js";
 import { newRecord } from "./protocol/routing.js";
 import type { BufferLike } from "./protocol/views.js";
-import type { RequestHandler } from "./requests.js";
+import type { Peer } from "./peers.js";
+import type { SendWays } from "./profile/sessions.js";
+import type { Asking, RequestHandler } from "./requests.js";
 import { Requests } from "./requests.js";
 import type { Runtime } from "./runtime.js";
+import type { Sessions } from "./sessions.js";
 
-export type { CloseHandler, MsgHandler, RequestHandler };
+export type { CloseHandler, GapHandler, MsgHandler, RequestHandler };
 
 /** A JSON object to send; may hold bytes and typed arrays. */
 export type Data = Readonly<Record<string, unknown>> | null;
 export type Buffers = readonly BufferLike[] | null;
 
 /** What a comm asks of its manager. Each call returns the id of the message it sent. */
-export interface CommOwner {
+export interface CommOwner extends Asking {
+  /** Its peers. */
+  readonly sessions: Sessions;
   readonly runtime: Runtime;
   readonly limits: Limits;
   /** Register the comm and send its `comm_open`. */
   openComm(comm: Comm, encoded: Encoded): string;
   /** Send a `comm_msg`. */
-  sendComm(comm: Comm, encoded: Encoded): string;
+  sendComm(comm: Comm, encoded: Encoded, ways?: SendWays): string;
   /** Send its `comm_close` and unregister the comm. */
   closeComm(comm: Comm, encoded: Encoded): string;
 }
@@ -51,6 +56,11 @@ export interface CommOptions {
 export interface SendOptions {
   /** Copy buffers that can still be changed; false asks that they are left alone until they have left. */
   copy?: boolean;
+  /**
+   * A key: while messages of this comm have to wait because a peer cannot keep up, only the newest with this
+   * key is sent.
+   */
+  coalesce?: string;
 }
 
 /**
@@ -94,7 +104,8 @@ export class Comm implements Disposable {
     const send = (sent: unknown, entry: JsonObject): void => {
       manager.sendComm(this, encodeData(sent, null, null, true, entry));
     };
-    this._requests = new Requests(send, manager.runtime, () => String(this));
+    const about = () => String(this);
+    this._requests = new Requests(this.comm_id, send, manager.runtime, manager, about);
     this.target_module = target_module;
     if (primary) this.open(data, metadata, buffers);
   }
@@ -140,15 +151,25 @@ export class Comm implements Disposable {
    *
    * Throws `CommClosed`: closed by either end, or lost; the error has the data of the close.
    * `CommNotOpen`: never opened. `TypeError`: JSON cannot carry a value; its path is named, as
-   * `data.points[3].t`.
+   * `data.points[3].t`. `QueueFull`: peers do not keep up; `await comm.drain()` first.
    */
   send(
     data: Data = null,
     metadata: Data = null,
     buffers: Buffers = null,
-    { copy = true }: SendOptions = {},
+    { copy = true, coalesce }: SendOptions = {},
   ): void {
-    this.#manager.sendComm(this, encodeData(data, metadata, buffers, copy));
+    const ways = { coalesce: coalesce ?? null, always: false };
+    this.#manager.sendComm(this, encodeData(data, metadata, buffers, copy), ways);
+  }
+
+  /**
+   * Return a promise of the moment when peers have all that was sent. It is now where there is no peer that
+   * confirms anything; one that lags by 5 s is not waited for. `timeout` is in seconds.
+   */
+  async drain(options: WaitOptions = {}): Promise<void> {
+    const about = `everything sent on ${String(this)} to arrive`;
+    await this.#manager.sessions.drained(this.comm_id, about, options);
   }
 
   /** Close at both ends. A second call, or one after the peer closed, does nothing. */
@@ -174,6 +195,24 @@ export class Comm implements Disposable {
   on_close<F extends CloseHandler | null>(callback: F): F {
     this._delivery.setOnClose(callback);
     return callback;
+  }
+
+  /**
+   * Call `callback(missed)` when messages of this comm are lost for good; returns it. `missed` is how many:
+   * dropped here because nobody read them, or sent by the peer and not to be had again. Without a callback
+   * they are reported as an error. null removes it.
+   */
+  on_gap<F extends GapHandler | null>(callback: F): F {
+    this._delivery.setOnGap(callback);
+    return callback;
+  }
+
+  /**
+   * Return a promise of the first peer that has this comm open. Rejected with `NoPeer` where nobody at the
+   * other end knows the profile, and with a `DOMException` called "TimeoutError" where nobody has accepted it.
+   */
+  ready(options: WaitOptions = {}): Promise<Peer> {
+    return this.#manager.sessions.peers.ready(this.comm_id, `a peer for ${String(this)}`, options);
   }
 
   /**

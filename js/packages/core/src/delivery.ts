@@ -7,6 +7,7 @@
  * returned, never inside it, so that a handler never runs before the line after `on_msg`.
  */
 import type { TsushinError } from "./errors.js";
+import { RemoteProtocolError } from "./errors.js";
 import type { WaitOptions } from "./expected.js";
 import { Expected } from "./expected.js";
 import { Inbox } from "./protocol/inbox.js";
@@ -17,6 +18,8 @@ import type { Runtime } from "./runtime.js";
 import { isPromise } from "./runtime.js";
 
 export type MsgHandler = (msg: MsgMessage) => unknown;
+/** Hears how many messages are lost for good. */
+export type GapHandler = (missed: number) => unknown;
 export type CloseHandler = (msg: CloseMessage) => unknown;
 
 /** A handler with the message it is due for. */
@@ -35,6 +38,8 @@ export class Delivery {
   #arrivals: Expected<null>[] = [];
   #onMsg: MsgHandler | null = null;
   #onClose: CloseHandler | null = null;
+  #onGap: GapHandler | null = null;
+  #missed = 0; // and not yet reported
   #close: Message | null = null; // arrived, and not yet given to on_close
   #ended: TsushinError | null = null;
   #isBusy = false;
@@ -57,7 +62,10 @@ export class Delivery {
     const atOnce = this.#isBusy || this.#inbox.length > 0 ? null : this.#onMsg;
     // The common case: nothing is kept, so nothing is measured.
     if (atOnce !== null && !this.#run(msgDue(atOnce, message))) return;
-    if (atOnce === null) this.#inbox.put(message);
+    if (atOnce === null) {
+      const dropped = this.#inbox.put(message);
+      if (dropped > 0) this.tellGap(dropped);
+    }
     this.#pump();
     const arrivals = this.#arrivals;
     this.#arrivals = [];
@@ -95,6 +103,34 @@ export class Delivery {
   setOnClose(handler: CloseHandler | null): void {
     this.#onClose = handler;
     this.#runtime.soon(() => this.#pump());
+  }
+
+  /** Replace the handler of gaps. */
+  setOnGap(handler: GapHandler | null): void {
+    this.#onGap = handler;
+  }
+
+  /** So many messages are lost for good: the user is told, soon. */
+  tellGap(missed: number): void {
+    this.#missed += missed;
+    this.#runtime.soon(() => this.#reportGap());
+  }
+
+  #reportGap(): void {
+    const missed = this.#missed;
+    this.#missed = 0;
+    if (missed === 0) return;
+    if (this.#onGap === null) {
+      this.#runtime.fault(
+        new RemoteProtocolError(`${this.#about()}: ${missed} messages were lost`),
+      );
+      return;
+    }
+    try {
+      this.#onGap(missed);
+    } catch (error) {
+      this.#runtime.report(error, `on_gap of ${this.#about()}`, null);
+    }
   }
 
   /** Return the next message that nobody has consumed, kept or to come. */

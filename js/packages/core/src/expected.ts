@@ -9,6 +9,12 @@ export interface WaitOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What its maker has to know of a wait. */
+export interface MakerOptions extends WaitOptions {
+  /** Called once when the wait ends with neither value nor error: time is up, or the signal ended it. */
+  abandoned?: (() => void) | undefined;
+}
+
 /** A promise with handles. What ends it first counts; the rest does nothing. */
 export class Expected<T> {
   readonly promise: Promise<T>;
@@ -19,8 +25,12 @@ export class Expected<T> {
   #reject!: (error: unknown) => void;
   readonly #cleanups: (() => void)[] = [];
 
-  constructor(about: string, { timeout = DEFAULT_TIMEOUT, signal }: WaitOptions = {}) {
+  readonly #abandoned: (() => void) | undefined;
+
+  constructor(about: string, options: MakerOptions = {}) {
+    const { timeout = DEFAULT_TIMEOUT, signal, abandoned } = options;
     this.about = about;
+    this.#abandoned = abandoned;
     this.promise = new Promise<T>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -48,6 +58,12 @@ export class Expected<T> {
     if (this.#finish()) this.#reject(error);
   }
 
+  #abandon(error: unknown): void {
+    if (!this.#isWaiting) return;
+    this.fail(error);
+    this.#abandoned?.();
+  }
+
   #finish(): boolean {
     if (!this.#isWaiting) return false;
     this.#isWaiting = false;
@@ -59,13 +75,13 @@ export class Expected<T> {
     if (timeout === Infinity) return;
     const timer = setTimeout(() => {
       const text = `${this.about}: not within ${timeout} s`;
-      this.fail(new DOMException(text, "TimeoutError"));
+      this.#abandon(new DOMException(text, "TimeoutError"));
     }, timeout * 1e3);
     this.#cleanups.push(() => clearTimeout(timer));
   }
 
   #endOn(signal: AbortSignal): void {
-    const abort = () => this.fail(signal.reason);
+    const abort = () => this.#abandon(signal.reason);
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
     this.#cleanups.push(() => signal.removeEventListener("abort", abort));

@@ -11,6 +11,7 @@ import type { Buffers, CommOwner, Data } from "./comm.js";
 import { Comm } from "./comm.js";
 import {
   CommClosed,
+  KernelGone,
   RemoteProtocolError,
   TransportError,
   TsushinError,
@@ -20,7 +21,11 @@ import {
 import { DEFAULT_TIMEOUT, Expected } from "./expected.js";
 import type { WaitOptions } from "./expected.js";
 import { newId } from "./ids.js";
+import type { Peer } from "./peers.js";
+import { TARGET as SESSION_TARGET } from "./profile/control.js";
 import { readRequest } from "./profile/requests.js";
+import type { SendWays } from "./profile/sessions.js";
+import { Profile } from "./profile/sessions.js";
 import type { Encoded } from "./protocol/buffers.js";
 import { restoreData } from "./protocol/buffers.js";
 import { commContent, commInfoContent } from "./protocol/contents.js";
@@ -31,15 +36,25 @@ import type {
   Channel,
   CommInfo,
   CommType,
+  Header,
   JsonObject,
   Message,
   OpenMessage,
 } from "./protocol/messages.js";
-import { msgType, newHeader, newMessage, toClassic } from "./protocol/messages.js";
+import {
+  COMM_TYPES,
+  msgType,
+  newHeader,
+  newMessage,
+  sessionOf,
+  toClassic,
+} from "./protocol/messages.js";
 import type { CloseReason, OnUnknown, Outgoing } from "./protocol/routing.js";
 import { Router } from "./protocol/routing.js";
 import type { Runtime } from "./runtime.js";
 import { describe, isPromise } from "./runtime.js";
+import type { PeerHandler } from "./sessions.js";
+import { Sessions } from "./sessions.js";
 
 /** Called for each comm the peer opens; a promise it returns is awaited. */
 export type Target = (comm: Comm, msg: OpenMessage) => unknown;
@@ -63,6 +78,8 @@ export interface CommManagerOptions {
   /** Finds targets by their module; without it `target_module` means nothing here. */
   readonly load_target?: LoadTarget | undefined;
   readonly limits?: Limits;
+  /** At a frontend: say hello to a kernel end that knows the profile, as soon as it shows. */
+  readonly joins?: boolean;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
   readonly username?: string;
@@ -85,11 +102,12 @@ export class CommManager implements CommOwner {
    * where this end has no modules. Meanwhile the comm is open, and keeps its messages.
    */
   load_target: LoadTarget | null;
+  /** Its peers, and what was promised to them (`profile/`). */
+  readonly sessions: Sessions;
   /** Messages that arrived after a close (count). */
   late = 0;
   /** Messages for comms this end has no part in (count). */
   unknown = 0;
-  readonly #send: (message: Message) => void;
   readonly #clock: () => number;
   readonly #username: string;
   readonly #onUnknown: OnUnknown;
@@ -102,7 +120,6 @@ export class CommManager implements CommOwner {
     this.runtime = options.runtime;
     this.limits = options.limits ?? DEFAULT_LIMITS;
     this.load_target = options.load_target ?? null;
-    this.#send = options.send;
     this.#clock = options.clock ?? (() => Date.now());
     this.#username = options.username ?? "";
     this.#onUnknown = options.on_unknown;
@@ -115,6 +132,44 @@ export class CommManager implements CommOwner {
       limits: this.limits,
       username: this.#username,
     });
+    const profile = new Profile({
+      channel: options.channel,
+      session: this.session,
+      epoch: newId(),
+      newHeader: (msg_type, now) => this.#header(msg_type, now * 1e3),
+      openComms: () => [...this.comms.keys()],
+      limits: this.limits,
+      joins: options.joins ?? false,
+    });
+    this.sessions = new Sessions(
+      profile,
+      {
+        send: options.send,
+        deliver: (messages) => messages.forEach((message) => this.#take(message)),
+        gap: (comm_id, missed) => this.comms.get(comm_id)?._delivery.tellGap(missed),
+        cancelled: (comm_id, req) => this.comms.get(comm_id)?._requests.cancelAnswer(req),
+        peersChanged: () => this.comms.forEach((comm) => comm._requests.peersChanged()),
+        newLife: () => this.#loseKernel(),
+      },
+      {
+        clock: () => this.#clock() / 1e3,
+        runtime: this.runtime,
+        hopes: options.joins ?? false,
+      },
+    );
+  }
+
+  // ---------------------------------------------------------------- peers
+
+  /** The live sessions at the other end; none of them is a plain peer. */
+  get peers(): readonly Peer[] {
+    return this.sessions.peers.live();
+  }
+
+  /** Call `callback(peer, is_live)` when a session begins or ends; replaces the one before, null removes it. */
+  on_peer<F extends PeerHandler | null>(callback: F): F {
+    this.sessions.onPeer(callback);
+    return callback;
   }
 
   // ---------------------------------------------------------------- targets
@@ -211,6 +266,9 @@ export class CommManager implements CommOwner {
 
   /** Return the content of a `comm_info_reply` about every open comm here. */
   comm_info(target_name: string | null = null): JsonObject {
+    // Whoever asks for it by name knows the profile, and learns that this end does.
+    const asksForUs = target_name === SESSION_TARGET && this.#router.channel === "iopub";
+    if (asksForUs) return commInfoContent(new Map([[SESSION_TARGET, SESSION_TARGET]]), null);
     return commInfoContent(this.#router.openComms(), target_name);
   }
 
@@ -237,9 +295,9 @@ export class CommManager implements CommOwner {
   }
 
   /** Send a `comm_msg`. */
-  sendComm(comm: Comm, encoded: Encoded): string {
+  sendComm(comm: Comm, encoded: Encoded, ways?: SendWays): string {
     const id = this.#router.sendMsg(comm._record, this.#outgoing(encoded), this.#clock());
-    this.#flush();
+    this.sessions.send(this.#router.messagesToSend(), ways);
     return id;
   }
 
@@ -259,8 +317,8 @@ export class CommManager implements CommOwner {
    * peer sent or for what a handler throws: both are reported to the runtime.
    */
   receive(message: Message): void {
-    this.#router.receive(message, this.#clock());
-    this.#handleEvents();
+    if (!COMM_TYPES.includes(msgType(message))) return;
+    for (const arrived of this.sessions.arrive(message)) this.#take(arrived);
   }
 
   /**
@@ -294,6 +352,20 @@ export class CommManager implements CommOwner {
     const waiting = [...this.#expected.values()].flat();
     this.#expected.clear();
     for (const expected of waiting) expected.fail(error ?? new TsushinError(reason));
+    this.sessions.reset();
+  }
+
+  // ---------------------------------------------------------------- for Requests (Asking)
+
+  /** Return the sessions that may answer a request; null while one that is not there may come. */
+  mayAnswer(comm_id: string): ReadonlySet<string> | null {
+    const isEarly = this.peers.length === 0 && this.sessions.mayCome();
+    return isEarly ? null : this.sessions.peers.mayAnswer(comm_id);
+  }
+
+  /** Nobody waits for an answer any more; `but` has given it. */
+  cancelRequest(comm_id: string, req: string, but: string | null): void {
+    this.sessions.cancel(comm_id, req, but);
   }
 
   // ---------------------------------------------------------------- inside
@@ -331,7 +403,23 @@ export class CommManager implements CommOwner {
   }
 
   #flush(): void {
-    for (const message of this.#router.messagesToSend()) this.#send(message);
+    this.sessions.send(this.#router.messagesToSend());
+  }
+
+  #header(msg_type: string, now_ms: number): Header {
+    const { session } = this;
+    const facts = { msg_id: this.next_msg_id(), session, now_ms, username: this.#username };
+    return newHeader(msg_type, facts);
+  }
+
+  #take(message: Message): void {
+    this.#router.receive(message, this.#clock());
+    this.#handleEvents();
+  }
+
+  #loseKernel(): void {
+    const gone = new KernelGone("the kernel was restarted", { why: "restarted" });
+    this.lose(gone.message, gone);
   }
 
   #handle(event: Event): void {
@@ -388,7 +476,9 @@ export class CommManager implements CommOwner {
     for (;;) {
       const expected = queue.shift();
       if (expected === undefined) return false;
-      if (expected.settle(comm)) return true;
+      if (!expected.settle(comm)) continue;
+      this.sessions.accept(comm.comm_id, comm.open_msg?.header.session ?? "");
+      return true;
     }
   }
 
@@ -435,6 +525,7 @@ export class CommManager implements CommOwner {
     };
     try {
       const result = this.runtime.run(() => target(comm, msg));
+      this.sessions.accept(comm.comm_id, sessionOf(message));
       if (isPromise(result)) result.then(undefined, failed);
     } catch (error) {
       failed(error);
@@ -446,6 +537,7 @@ export class CommManager implements CommOwner {
       // DESIGN 5: an attached frontend never closes it.
       this.unknown += 1;
       this.unregister_comm(comm);
+      this.sessions.refuse(event.comm_id);
     } else {
       this.#refuse(event, { code: UnknownTarget.code, message: "the target is gone" });
     }
@@ -467,7 +559,7 @@ export class CommManager implements CommOwner {
       const about = readRequest(message);
       if (about === null) comm._delivery.put(message);
       else if (about.type === "asked") comm._requests.takeRequest(about, message);
-      else comm._requests.takeAnswer(about);
+      else comm._requests.takeAnswer(about, sessionOf(message));
     } catch (error) {
       if (!(error instanceof RemoteProtocolError)) throw error;
       this.#answerFault(error);
@@ -485,6 +577,7 @@ export class CommManager implements CommOwner {
     const text = `${String(comm)} was closed by the peer`;
     const closed = new CommClosed(text, { closed_by: "there", data });
     comm._requests.end(closed);
+    this.sessions.peers.forget(comm.comm_id, closed);
     comm._delivery.close(message, closed);
   }
 
@@ -496,6 +589,7 @@ export class CommManager implements CommOwner {
     const lost = error ?? new CommClosed(text, { closed_by: "lost" });
     const { comm_id, reason } = event;
     comm._requests.end(lost);
+    this.sessions.peers.forget(comm_id, lost);
     comm._delivery.close(this.#synthetic("comm_close", { comm_id }, { lost: reason }), lost);
   }
 
@@ -510,11 +604,13 @@ export class CommManager implements CommOwner {
   #end(comm: Comm): void {
     const closed = new CommClosed(`${String(comm)} was closed`, { closed_by: "here" });
     comm._requests.end(closed);
+    this.sessions.peers.forget(comm.comm_id, closed);
     comm._delivery.end(closed);
   }
 
   #meetUnknown(event: Unknown): void {
     this.unknown += 1;
+    if (msgType(event.message) === "comm_open") this.sessions.refuse(event.comm_id);
     // A broadcast about other people's comms is normal at a frontend (Jupyter messaging, iopub).
     if (this.#router.channel !== "iopub") return;
     const about = `${msgType(event.message)} ${quote(event.comm_id)}`;
@@ -524,7 +620,7 @@ export class CommManager implements CommOwner {
   #answerFault(error: RemoteProtocolError): void {
     const { reply } = error;
     // Without a link nobody reads the answer; its driver calls lose.
-    if (reply !== null) withoutLink(() => this.#send(reply));
+    if (reply !== null) withoutLink(() => this.sessions.send([reply]));
     this.runtime.fault(error);
   }
 

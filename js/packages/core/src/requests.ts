@@ -15,29 +15,61 @@ import { NO_HANDLER, answerEntry, failureEntry, requestEntry } from "./profile/r
 import type { JsonObject, Message, MsgMessage } from "./protocol/messages.js";
 import { toClassic } from "./protocol/messages.js";
 import type { Runtime } from "./runtime.js";
+import { GRACE } from "./sessions.js";
 import { describe, isPromise } from "./runtime.js";
 
 export const MAX_RUNNING = 64; // asynchronous functions of one comm; what is asked beyond waits its turn
 
-export type RequestHandler = (msg: MsgMessage) => unknown;
+/** What a handler gets beside the message. */
+export interface RequestContext {
+  /** Ends when whoever asked waits no longer; nothing is answered then. */
+  readonly signal: AbortSignal;
+}
+
+export type RequestHandler = (msg: MsgMessage, context: RequestContext) => unknown;
 
 /** Sends a `comm_msg` with an entry in `metadata.tsushin`; throws as `Comm.send`. */
 export type SendEntry = (data: unknown, entry: JsonObject) => void;
+
+/** What requests ask of the manager, about peers. */
+export interface Asking {
+  /** Return the sessions that may answer; null while one that is not there may still come. */
+  mayAnswer(comm_id: string): ReadonlySet<string> | null;
+  /** Tell peers, all but one, that nobody waits for an answer any more. */
+  cancelRequest(comm_id: string, req: string, but: string | null): void;
+}
+
+/** A request without its answer; `without` are the sessions that have no handler for it. */
+interface WaitingRequest {
+  readonly expected: Expected<unknown>;
+  readonly without: Set<string>;
+}
 
 /** The requests of one comm. */
 export class Requests {
   /** Answers that nobody waited for any more (count). */
   late = 0;
+  readonly #commId: string;
+  readonly #asking: Asking;
   readonly #send: SendEntry;
   readonly #runtime: Runtime;
   readonly #about: () => string;
   readonly #handlers = new Map<string, RequestHandler>();
-  readonly #waiting = new Map<string, Expected<unknown>>();
-  readonly #queue: [Asked, Message][] = [];
+  readonly #waiting = new Map<string, WaitingRequest>();
+  readonly #underWay = new Map<string, AbortController>(); // by request that is answered here
+  #queue: [Asked, Message][] = [];
   #running = 0;
 
   /** `about` is how errors name the comm. */
-  constructor(send: SendEntry, runtime: Runtime, about: () => string) {
+  constructor(
+    comm_id: string,
+    send: SendEntry,
+    runtime: Runtime,
+    asking: Asking,
+    about: () => string,
+  ) {
+    this.#commId = comm_id;
+    this.#asking = asking;
     this.#send = send;
     this.#runtime = runtime;
     this.#about = about;
@@ -47,42 +79,79 @@ export class Requests {
 
   /** Send a request; return a promise of its answer. Throws as `Comm.send`. */
   ask(name: string, data: unknown, options: WaitOptions): Promise<unknown> {
-    const expected = new Expected<unknown>(`answer to ${quote(name)} on ${this.#about()}`, options);
-    if (!expected.isWaiting) return expected.promise;
     const req = newId();
-    for (const [id, one] of this.#waiting) if (!one.isWaiting) this.#waiting.delete(id);
-    this.#waiting.set(req, expected); // before it is sent: the answer may be there at once
+    const abandoned = () => this.#abandon(req);
+    const about = `answer to ${quote(name)} on ${this.#about()}`;
+    const expected = new Expected<unknown>(about, { ...options, abandoned });
+    if (!expected.isWaiting) return expected.promise;
+    this.#waiting.set(req, { expected, without: new Set() }); // before it is sent: it may be there at once
     try {
       this.#send(data, requestEntry(req, name));
     } catch (error) {
       this.#waiting.delete(req);
       throw error;
     }
+    this.#lookAt(req);
+    if (this.#waiting.has(req) && this.#asking.mayAnswer(this.#commId) === null) {
+      this.#runtime.later(GRACE, () => this.#lookAt(req));
+    }
     return expected.promise;
   }
 
-  /** Give an answer to who waits for it; one nobody waits for any more is counted as late. */
-  takeAnswer(answer: Answered | Failed): void {
-    const expected = this.#waiting.get(answer.re);
-    this.#waiting.delete(answer.re);
-    if (expected?.isWaiting !== true) {
+  /**
+   * Give an answer to who waits for it; one nobody waits for any more is counted as late. `session` is that
+   * of the peer that answers.
+   */
+  takeAnswer(answer: Answered | Failed, session: string): void {
+    const waiting = this.#waiting.get(answer.re);
+    if (waiting?.expected.isWaiting !== true) {
+      this.#waiting.delete(answer.re);
       this.late += 1;
-    } else if (answer.type === "answered") {
-      expected.settle(answer.value);
-    } else if (answer.name === NO_HANDLER) {
-      expected.fail(new NoPeer(`${expected.about}: ${answer.message}`));
+      return;
+    }
+    if (answer.type === "failed" && answer.name === NO_HANDLER) {
+      waiting.without.add(session);
+      this.#lookAt(answer.re, answer.message);
+      return;
+    }
+    this.#waiting.delete(answer.re);
+    this.#asking.cancelRequest(this.#commId, answer.re, session); // the first one counts
+    if (answer.type === "answered") {
+      waiting.expected.settle(answer.value);
     } else {
       const { name, message, traceback: remote_traceback } = answer;
-      expected.fail(new RemoteError(`${name}: ${message}`, { name, remote_traceback }));
+      waiting.expected.fail(new RemoteError(`${name}: ${message}`, { name, remote_traceback }));
     }
+  }
+
+  /** Somebody came or left, or refused the comm: what nobody can answer any more fails. */
+  peersChanged(): void {
+    for (const req of [...this.#waiting.keys()]) this.#lookAt(req);
   }
 
   /** The comm is closed: every wait ends with `error`. */
   end(error: TsushinError): void {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
-    this.#queue.length = 0;
-    for (const expected of waiting) expected.fail(error);
+    this.#queue = [];
+    for (const { expected } of waiting) expected.fail(error);
+    for (const controller of this.#underWay.values()) controller.abort(error);
+    this.#underWay.clear();
+  }
+
+  /** End a request for whose answer nobody is left. */
+  #lookAt(req: string, why = "nobody at the other end answers requests"): void {
+    const waiting = this.#waiting.get(req);
+    const mayAnswer = this.#asking.mayAnswer(this.#commId);
+    if (waiting === undefined || (mayAnswer === null && waiting.without.size === 0)) return;
+    for (const session of mayAnswer ?? []) if (!waiting.without.has(session)) return;
+    this.#waiting.delete(req);
+    waiting.expected.fail(new NoPeer(`${waiting.expected.about}: ${why}`));
+  }
+
+  /** Who asked waits no longer: the function that answers need not go on. */
+  #abandon(req: string): void {
+    if (this.#waiting.delete(req)) this.#asking.cancelRequest(this.#commId, req, null);
   }
 
   // ---------------------------------------------------------------- answering
@@ -105,19 +174,33 @@ export class Requests {
       return;
     }
     let result: unknown;
+    const controller = new AbortController();
     try {
       const classic = toClassic(message) as unknown as MsgMessage; // the router checked type and content
-      result = this.#runtime.run(() => f(classic));
+      result = this.#runtime.run(() => f(classic, { signal: controller.signal }));
     } catch (error) {
       this.#fail(asked, error, message);
       return;
     }
-    if (isPromise(result)) this.#await(asked, message, result);
+    if (isPromise(result)) this.#await(asked, message, result, controller);
     else this.#succeed(asked, result, message);
   }
 
-  #await(asked: Asked, message: Message, result: PromiseLike<unknown>): void {
+  /** Nobody waits for this answer any more: end the function that makes it. */
+  cancelAnswer(req: string): void {
+    this.#queue = this.#queue.filter(([asked]) => asked.req !== req);
+    this.#underWay.get(req)?.abort(new DOMException("nobody waits for the answer", "AbortError"));
+    this.#underWay.delete(req);
+  }
+
+  #await(
+    asked: Asked,
+    message: Message,
+    result: PromiseLike<unknown>,
+    controller: AbortController,
+  ): void {
     this.#running += 1;
+    this.#underWay.set(asked.req, controller);
     const finished = () => {
       this.#running -= 1;
       const following = this.#queue.shift();
@@ -125,8 +208,12 @@ export class Requests {
     };
     result
       .then(
-        (value) => this.#succeed(asked, value, message),
-        (error: unknown) => this.#fail(asked, error, message),
+        (value) => {
+          if (this.#underWay.delete(asked.req)) this.#succeed(asked, value, message);
+        },
+        (error: unknown) => {
+          if (this.#underWay.delete(asked.req)) this.#fail(asked, error, message);
+        },
       )
       .then(finished, finished);
   }

@@ -14,6 +14,8 @@ export interface Runtime {
   run(handler: () => unknown): unknown;
   /** Call `callback` after the caller has returned. */
   soon(callback: () => void): void;
+  /** Call `callback` in `delay` seconds. */
+  later(delay: number, callback: () => void): void;
   /** Tell the user that their handler threw. `about` names it, as in "on_msg of comm 'x'". */
   report(error: unknown, about: string, message: Message | null): void;
   /** Tell whoever looks after this end that the peer broke a rule. */
@@ -36,6 +38,11 @@ export class PageRuntime implements Runtime {
 
   soon(callback: () => void): void {
     queueMicrotask(callback);
+  }
+
+  later(delay: number, callback: () => void): void {
+    const timer = setTimeout(callback, delay * 1e3);
+    (timer as { unref?: () => void }).unref?.(); // Node: such a timer keeps no process alive
   }
 
   report(error: unknown, about: string): void {

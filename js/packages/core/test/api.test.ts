@@ -101,11 +101,13 @@ it("has no public member of Comm, CommManager or Frontend that spec/api.json lac
     "openComm",
     "sendComm",
     "closeComm",
+    "mayAnswer",
+    "cancelRequest",
     "receive",
     "lose",
     "knows",
   ];
-  const forConnect = ["request", "watch", "forget", "handshake", "kernel_gone"];
+  const forConnect = ["request", "watch", "forget", "handshake", "kernel_gone", "look"];
   const others = [...forHosts, ...forConnect, "comm_info", "next_msg_id", "constructor"];
   const own = ["toString", "toJSON", "dispose"];
   const listed = inTypeScript.map((entry) => entry.name);

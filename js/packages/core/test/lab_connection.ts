@@ -3,6 +3,7 @@
  * JupyterLab hands on, in which order, and when it runs its own handlers. Real ones are in tests/interop and
  * tests/browser.
  */
+import { TARGET } from "../src/profile/control.js";
 import type { Channel, JsonObject } from "../src/protocol/messages.js";
 import { newHeader } from "../src/protocol/messages.js";
 import type {
@@ -72,8 +73,10 @@ export class PublicConnection implements KernelConnection {
     return found;
   }
 
+  /** What was sent, but for the question whether the kernel knows the profile. */
   types(): string[] {
-    return this.sent.map(typeOf);
+    const isLook = ({ content }: LabMessage) => (content as JsonObject).target_name === TARGET;
+    return this.sent.filter((message) => !isLook(message)).map(typeOf);
   }
 
   /** A message of the kernel arrives. */

@@ -4,6 +4,13 @@ import type { Comm } from "../src/comm.js";
 import { MAX_RUNNING } from "../src/requests.js";
 import { openPair, settled } from "./pair.js";
 
+/** Both ends of a comm whose ends know the profile. */
+async function joinedPair() {
+  const pair = await openPair();
+  pair.frontend.manager.sessions.join();
+  return pair;
+}
+
 const collected = async (comm: Comm, seen: unknown[]) => {
   for await (const msg of comm) seen.push(msg.content.data);
   seen.push("end");
@@ -11,7 +18,7 @@ const collected = async (comm: Comm, seen: unknown[]) => {
 
 describe("request", () => {
   it("resolves with what the function returns, or its promise", async () => {
-    const { here, there } = await openPair();
+    const { here, there } = await joinedPair();
     here.handle("sum", (msg) => {
       const { of } = msg.content.data as { of: number[] };
       return of.reduce((a, b) => a + b, 0);
@@ -22,19 +29,19 @@ describe("request", () => {
   });
 
   it.each([[null], [0], [""], [[]], [{ a: null }]])("takes %j for an answer", async (value) => {
-    const { here, there } = await openPair();
+    const { here, there } = await joinedPair();
     here.handle("value", () => value);
     expect(await there.request("value")).toEqual(value);
   });
 
   it("takes nothing for null", async () => {
-    const { here, there } = await openPair();
+    const { here, there } = await joinedPair();
     here.handle("nothing", () => undefined);
     expect(await there.request("nothing")).toBeNull();
   });
 
   it("carries binary both ways", async () => {
-    const { here, there } = await openPair();
+    const { here, there } = await joinedPair();
     here.handle("turn", (msg) => {
       const { raw } = msg.content.data as { raw: Uint8Array };
       return raw.slice().reverse();
@@ -44,7 +51,7 @@ describe("request", () => {
   });
 
   it("and its answer are no messages", async () => {
-    const { here, there } = await openPair();
+    const { here, there } = await joinedPair();
     const seen: unknown[] = [];
     here.on_msg((msg) => seen.push(msg));
     there.on_msg((msg) => seen.push(msg));
@@ -62,7 +69,7 @@ describe("request", () => {
     ],
     ["rejects", () => Promise.reject(new RangeError("no"))],
   ])("is rejected where the function %s, and that is reported", async (_how, f) => {
-    const { here, there, kernel } = await openPair();
+    const { here, there, kernel } = await joinedPair();
     here.handle("fails", f);
     const error: unknown = await there.request("fails").catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(RemoteError);
@@ -71,29 +78,46 @@ describe("request", () => {
   });
 
   it("is rejected where JSON cannot carry the answer", async () => {
-    const { here, there } = await openPair();
+    const { here, there } = await joinedPair();
     here.handle("function", () => ({ a: () => 1 }));
     await expect(there.request("function")).rejects.toThrow("data.value.a");
   });
 
   it("has no peer where nobody handles it", async () => {
-    const { there } = await openPair();
+    const { there } = await joinedPair();
     await expect(there.request("nobody")).rejects.toThrow(NoPeer);
   });
 
-  it("ends when its time is up, and the answer is late", async () => {
-    const { here, there } = await openPair();
+  it("ends when its time is up; the function that answers is told, and its answer is not sent", async () => {
+    const { here, there } = await joinedPair();
     let answer: (value: unknown) => void = () => undefined;
-    here.handle("slow", () => new Promise((resolve) => (answer = resolve)));
+    let ended: AbortSignal | undefined;
+    here.handle("slow", (_msg, { signal }) => {
+      ended = signal;
+      return new Promise((resolve) => (answer = resolve));
+    });
     const waiting = there.request("slow", null, { timeout: 0.01 });
     await expect(waiting).rejects.toThrow("not within 0.01 s");
+    expect(ended?.aborted).toBe(true);
     answer(1);
     await settled();
+    expect(there._requests.late).toBe(0);
+  });
+
+  it("has no peer at once where nobody knows the profile", async () => {
+    const { kernel, there } = await openPair();
+    kernel.transport.hold(); // or the answer would be there before anybody looks
+    await expect(there.request("x")).rejects.toBeInstanceOf(NoPeer);
+  });
+
+  it("counts an answer that nobody waits for as late", async () => {
+    const { there } = await joinedPair();
+    there._requests.takeAnswer({ type: "answered", re: "r", value: 1 }, "s");
     expect(there._requests.late).toBe(1);
   });
 
   it("ends by its signal", async () => {
-    const { here, there } = await openPair();
+    const { here, there } = await joinedPair();
     here.handle("slow", () => new Promise(() => undefined));
     const controller = new AbortController();
     const waiting = there.request("slow", null, { signal: controller.signal });
@@ -102,7 +126,7 @@ describe("request", () => {
   });
 
   it.each(["here", "there"] as const)("ends with the comm, closed %s", async (closer) => {
-    const ends = await openPair();
+    const ends = await joinedPair();
     ends.here.handle("slow", () => new Promise(() => undefined));
     const waiting = ends.there.request("slow");
     ends[closer].close();
@@ -110,7 +134,7 @@ describe("request", () => {
   });
 
   it("ends with what lost the comm", async () => {
-    const { here, there, frontend } = await openPair();
+    const { here, there, frontend } = await joinedPair();
     here.handle("slow", () => new Promise(() => undefined));
     const waiting = there.request("slow");
     frontend.manager.lose("gone");
@@ -118,7 +142,7 @@ describe("request", () => {
   });
 
   it("on a closed comm is refused", async () => {
-    const { there } = await openPair();
+    const { there } = await joinedPair();
     there.close();
     expect(() => there.request("x")).toThrow(CommClosed);
   });
@@ -126,7 +150,7 @@ describe("request", () => {
 
 describe("handle", () => {
   it("lets promises settle beside each other, and more than allowed wait their turn", async () => {
-    const { here, there } = await openPair();
+    const { here, there } = await joinedPair();
     const running: ((value: number) => void)[] = [];
     here.handle("wait", () => new Promise((resolve) => running.push(resolve)));
     const answers = Array.from({ length: MAX_RUNNING + 2 }, () => there.request("wait"));
@@ -143,7 +167,7 @@ describe("handle", () => {
   });
 
   it("returns its function, and the last one counts", async () => {
-    const { here, there } = await openPair();
+    const { here, there } = await joinedPair();
     const first = () => 1;
     expect(here.handle("x", first)).toBe(first);
     here.handle("x", () => 2);
@@ -151,7 +175,7 @@ describe("handle", () => {
   });
 
   it("refuses what is no function", async () => {
-    const { here } = await openPair();
+    const { here } = await joinedPair();
     // @ts-expect-error -- what JavaScript callers may do
     expect(() => here.handle("x", 3)).toThrow(TypeError);
   });
@@ -159,7 +183,7 @@ describe("handle", () => {
 
 describe("iterating over a comm", () => {
   it("gives every message and ends with the close", async () => {
-    const { here, there } = await openPair();
+    const { here, there } = await joinedPair();
     const seen: unknown[] = [];
     const iterating = collected(here, seen);
     for (const n of [0, 1, 2]) there.send({ n });
@@ -169,14 +193,14 @@ describe("iterating over a comm", () => {
   });
 
   it("throws what lost the comm", async () => {
-    const { here, kernel } = await openPair();
+    const { here, kernel } = await joinedPair();
     const iterating = collected(here, []);
     kernel.manager.lose("gone");
     await expect(iterating).rejects.toThrow("gone");
   });
 
   it("is refused where on_msg takes the messages", async () => {
-    const { here } = await openPair();
+    const { here } = await joinedPair();
     here.on_msg(() => undefined);
     await expect(collected(here, [])).rejects.toThrow(LocalProtocolError);
   });

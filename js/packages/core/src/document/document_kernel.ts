@@ -85,7 +85,9 @@ export class DocumentKernel {
     this.#link.connect(connection);
     if (connection === null) return;
     connection.statusChanged.connect(this.#onStatus);
-    this.#findOpenComms().catch(this.#onError);
+    this.#findOpenComms()
+      .then(() => this.frontend.look())
+      .catch(this.#onError);
   }
 
   /** The document was closed: comms that it opened are closed at the kernel, all others are lost. */

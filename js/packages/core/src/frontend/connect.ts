@@ -73,6 +73,7 @@ async function attach(
     transport.close();
     throw error;
   }
+  void frontend.look();
   return frontend;
 }
 

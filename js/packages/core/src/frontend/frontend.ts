@@ -7,13 +7,13 @@
  * Spec: Jupyter messaging, "Execute", "Comm info", "Kernel info", "Kernel status".
  */
 import type { Comm } from "../comm.js";
-import type { TsushinError } from "../errors.js";
-import { KernelGone, TransportClosed, Unsupported } from "../errors.js";
+import { KernelGone, TransportClosed, TsushinError, Unsupported } from "../errors.js";
 import type { KernelGoneWhy } from "../errors.js";
 import type { WaitOptions } from "../expected.js";
 import { DEFAULT_TIMEOUT, Expected } from "../expected.js";
 import { CommManager } from "../manager.js";
 import type { LoadTarget } from "../manager.js";
+import { TARGET } from "../profile/control.js";
 import type { Limits } from "../protocol/limits.js";
 import type { Channel, JsonObject, Message } from "../protocol/messages.js";
 import { msgType, newHeader, newMessage } from "../protocol/messages.js";
@@ -39,6 +39,7 @@ export interface KernelHost {
 }
 
 const INTERRUPT_TIMEOUT = 10; // seconds
+const LOOK_TIMEOUT = 600; // seconds; a kernel without us answers after the cell that it runs
 const RESTART_TIMEOUT = 60; // seconds
 const ASK_AGAIN = 1; // seconds; iopub answers within milliseconds once it is live
 
@@ -84,6 +85,7 @@ export class Frontend implements Disposable, AsyncDisposable {
       channel: "shell",
       on_unknown,
       load_target,
+      joins: true,
       ...(session === undefined ? {} : { session }),
       ...(limits === undefined ? {} : { limits }),
     });
@@ -143,6 +145,24 @@ export class Frontend implements Disposable, AsyncDisposable {
     return this.comm_manager.restore(await this.comms(null, timeout));
   }
 
+  /**
+   * Ask whether the kernel has an end that knows the profile, and say hello to it. A kernel without one answers
+   * after the cell that it runs.
+   */
+  async look(): Promise<void> {
+    const { sessions, peers } = this.comm_manager;
+    let found: CommInfo;
+    try {
+      found = await this.comms(TARGET, LOOK_TIMEOUT);
+    } catch (error) {
+      if (error instanceof TsushinError || isTimeout(error)) return; // who else waits is told
+      throw error;
+    }
+    if (TARGET in found) sessions.join();
+    else if (peers.length > 0) this.#loseKernel("restarted");
+    else sessions.decline();
+  }
+
   /** Return the content of the kernel's `kernel_info_reply`. `timeout` is in seconds. */
   async kernel_info(timeout = DEFAULT_TIMEOUT): Promise<JsonObject> {
     return (await this.#ask("shell", "kernel_info_request", {}, { timeout })).content;
@@ -177,6 +197,7 @@ export class Frontend implements Disposable, AsyncDisposable {
     this.#loseKernel("restarted");
     await this.handshake({ timeout });
     await this.#iopubHeard(timeout);
+    this.look().catch(this.#onError);
   }
 
   /**
@@ -187,7 +208,10 @@ export class Frontend implements Disposable, AsyncDisposable {
     if (this.#isClosing) return;
     this.#isClosing = true;
     const shutdown = this.#options.host?.shutdown;
-    if (this.#ended === null && shutdown === undefined) this.#closeOwnComms();
+    if (this.#ended === null && shutdown === undefined) {
+      this.#closeOwnComms();
+      this.comm_manager.sessions.leave();
+    }
     this.#transport.close();
     await shutdown?.();
   }

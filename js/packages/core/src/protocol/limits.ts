@@ -22,6 +22,14 @@ export interface Limits {
   readonly max_kept_messages: number;
   /** The same, in bytes. */
   readonly max_kept_bytes: number;
+  /** Messages kept per comm for peers that may have missed them. */
+  readonly max_history_messages: number;
+  /** The same, in bytes. */
+  readonly max_history_bytes: number;
+  /** The same for all comms of one end. */
+  readonly max_all_history_bytes: number;
+  /** Messages of one end that wait because peers have not confirmed those before. */
+  readonly max_queue_bytes: number;
   /** Signatures remembered to refuse replays; jupyter_client remembers 65,536. */
   readonly max_signatures: number;
   /** Length of a comm id in characters; the longest seen in use is 80. */
@@ -37,6 +45,10 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   max_closed_ids: 10_000,
   max_kept_messages: 1000,
   max_kept_bytes: 8 * MIB,
+  max_history_messages: 1024,
+  max_history_bytes: 8 * MIB,
+  max_all_history_bytes: 256 * MIB,
+  max_queue_bytes: 64 * MIB,
   max_signatures: 65_536,
   max_comm_id_chars: 256,
 });

@@ -15,6 +15,7 @@ import type { Limits } from "../protocol/limits.js";
 import { DEFAULT_LIMITS } from "../protocol/limits.js";
 import type { Message } from "../protocol/messages.js";
 import { COMM_TYPES, msgType } from "../protocol/messages.js";
+import { isControl } from "../profile/control.js";
 import { byteView } from "../protocol/views.js";
 import { describe } from "../runtime.js";
 import type { Receiver, Transport } from "./base.js";
@@ -174,6 +175,7 @@ export class KernelLink implements Transport {
   #isOurs(message: Message): boolean {
     const { comm_id, target_name, target_module } = message.content;
     if (this.#shared === null || !isComm(message) || typeof comm_id !== "string") return true;
+    if (isControl(comm_id)) return true; // of the profile: JupyterLab knows nothing of it
     if (msgType(message) !== "comm_open") return this.#options.ours.knows(comm_id);
     if (typeof target_name !== "string") return true; // a fault
     return this.#shared.claims(target_name, target_module);

@@ -69,6 +69,18 @@ export class MemoryTransport implements Transport {
     return message;
   }
 
+  /** Lose the oldest held message of one channel, as a server under load does; return it. */
+  drop(channel: Channel): Message | null {
+    return this.#queue(channel).shift() ?? null;
+  }
+
+  /** Let the oldest held message of one channel in, and once more later. */
+  repeat(channel: Channel): void {
+    const [first] = this.#queue(channel);
+    if (first !== undefined) this.#queue(channel).push(first);
+    this.step(channel);
+  }
+
   /** Let everything held in, channel by channel. */
   stepAll(): void {
     for (const channel of CHANNELS) while (this.step(channel) !== null);

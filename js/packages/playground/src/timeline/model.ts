@@ -65,10 +65,10 @@ export class TimelineModel {
     return this.#entries;
   }
 
-  /** Record a message; returns its entry, or null when it is no comm message. */
+  /** Record a message; returns its entry, or null when it is no comm message of a user's. */
   record(direction: Direction, message: Message, at_ms: number): Entry | null {
     const type = TYPES[message.header.msg_type];
-    if (type === undefined) return null;
+    if (type === undefined || isOfSessions(message)) return null;
     this.#start_ms ??= at_ms;
     this.#seq += 1;
     const entry = this.#entry(direction, type, message, at_ms - this.#start_ms);
@@ -161,4 +161,9 @@ function summary(buffer: Uint8Array): BufferSummary {
 
 function text(value: unknown): string {
   return typeof value === "string" ? value : "";
+}
+
+/** What two ends say to each other about their sessions, beside the users' comms: spec/profile.md. */
+function isOfSessions({ content }: Message): boolean {
+  return String(content.comm_id).startsWith("tsushin.session");
 }

@@ -11,6 +11,13 @@ test("only comm messages are recorded", () => {
   expect(model.entries).toEqual([]);
 });
 
+test("what the ends say about their sessions is not recorded", () => {
+  const hello = { comm_id: "tsushin.session.s", target_name: "tsushin.session", data: {} };
+  expect(
+    new TimelineModel().record("page-to-kernel", commMessage("comm_open", hello), 0),
+  ).toBeNull();
+});
+
 test("time counts from the first entry, and anew after a clear", () => {
   const model = new TimelineModel();
   model.record("kernel-to-page", OPEN, 1000);

@@ -1,0 +1,215 @@
+/**
+ * What two ends say to each other beside the users' messages: the comms to the target `tsushin.session`; the
+ * twin of `src/tsushin/profile/control.py`.
+ *
+ * Each frontend opens one at a kernel end that knows the profile. No handler sees what travels on it, and a
+ * plain peer knows neither its id nor its target, so it passes over it.
+ *
+ * Spec: spec/profile.md, "Sessions". Vectors: spec/vectors/control.
+ */
+import { RemoteProtocolError, quote } from "../errors.js";
+import type { Channel, Header, JsonObject, Message } from "../protocol/messages.js";
+import { isJsonObject, newMessage } from "../protocol/messages.js";
+
+export const PROFILE = 1;
+export const TARGET = "tsushin.session";
+export const FEATURES: readonly string[] = ["requests", "sequence", "cancel"];
+
+/** Comm id -> number of a message. */
+export type Numbers = Readonly<Record<string, number>>;
+
+/** A numbered message that is sent once more. `buffers` says how many of the carrier's are its own. */
+export interface Again {
+  readonly header: Header;
+  readonly parent_header: JsonObject;
+  readonly metadata: JsonObject;
+  readonly content: JsonObject;
+  readonly buffers: number;
+}
+
+/** One message on a control comm. It may say several things; what it leaves out it does not say. */
+export interface Control {
+  /** Version; above 0 in a hello, which has the six keys after it too. */
+  readonly profile: number;
+  /** What its end knows. */
+  readonly features: readonly string[];
+  /** Of its end. */
+  readonly session: string;
+  /** Made anew with each life of its end. */
+  readonly epoch: string;
+  /** What a frontend had of the kernel end before its link broke. */
+  readonly resume: { readonly epoch: string; readonly seen: Numbers } | null;
+  /** False where the kernel end knows nothing of what `resume` says. */
+  readonly recovered: boolean;
+  /** Comms that its end has open. */
+  readonly open: readonly string[];
+  /** Number of the last message sent. */
+  readonly sent: Numbers;
+  /** Number of the last message received, none before it missing. */
+  readonly seen: Numbers;
+  /** First and last number of what is missing. */
+  readonly want: Readonly<Record<string, readonly [number, number]>>;
+  /** Number up to which nothing can be sent again. */
+  readonly gone: Numbers;
+  /** What was wanted. */
+  readonly again: readonly Again[];
+  /** Comms whose open found its target. */
+  readonly accepted: readonly string[];
+  /** Comms whose open did not. */
+  readonly refused: readonly string[];
+  /** Comm id and request id of answers that nobody waits for any more. */
+  readonly cancel: readonly (readonly [string, string])[];
+}
+
+/** Return the id of the control comm of a frontend's session. */
+export function controlId(session: string): string {
+  return `${TARGET}.${session}`;
+}
+
+/** Say whether a comm id is a control comm's, or the one under which a kernel end says it is here. */
+export function isControl(comm_id: unknown): boolean {
+  return typeof comm_id === "string" && comm_id.startsWith(TARGET);
+}
+
+/** Return what a message on a control comm says. Throws `RemoteProtocolError`: it is malformed. */
+export function readControl(message: Message): Control {
+  const data = message.content.data ?? {};
+  if (!isJsonObject(data)) throw fault("data", "object", data);
+  const read = <T>(key: keyof Control, as: As<T>, otherwise: T): T =>
+    data[key] === undefined ? otherwise : as(data[key], key);
+  return {
+    profile: read("profile", number, 0),
+    features: read("features", list(text), []),
+    session: read("session", text, ""),
+    epoch: read("epoch", text, ""),
+    resume: read("resume", resume, null),
+    recovered: read("recovered", truth, true),
+    open: read("open", list(text), []),
+    sent: read("sent", record(number), {}),
+    seen: read("seen", record(number), {}),
+    want: read("want", record(pair(number)), {}),
+    gone: read("gone", record(number), {}),
+    again: read("again", list(again), []),
+    accepted: read("accepted", list(text), []),
+    refused: read("refused", list(text), []),
+    cancel: read("cancel", list(pair(text)), []),
+  };
+}
+
+/** Return `data` and buffers of a message that brings others once more. */
+export function againData(messages: readonly Message[]): [JsonObject, Uint8Array[]] {
+  const listed = messages.map(({ header, parent_header, metadata, content, buffers }) => {
+    return { header, parent_header, metadata, content, buffers: buffers.length };
+  });
+  return [{ again: listed }, messages.flatMap(({ buffers }) => [...buffers])];
+}
+
+/**
+ * Return the messages that `control` brings once more, as if they had come by `channel`. Throws
+ * `RemoteProtocolError`: the buffers of the carrier do not add up.
+ */
+export function messagesAgain(
+  control: Control,
+  buffers: readonly Uint8Array[],
+  channel: Channel,
+): Message[] {
+  let first = 0;
+  const found = control.again.map(({ header, buffers: count, ...rest }) => {
+    const own = buffers.slice(first, first + count);
+    first += count;
+    return newMessage(channel, header, { ...rest, buffers: own });
+  });
+  if (first === buffers.length) return found;
+  const about = `again: expected ${first} buffers in all, got ${buffers.length}`;
+  throw new RemoteProtocolError(`${TARGET}: ${about}`);
+}
+
+/** Return the number of a user message, or null where it has none (or something else in its place). */
+export function numberOf(message: Message): number | null {
+  const ours = message.metadata.tsushin;
+  const n = isJsonObject(ours) ? ours.n : undefined;
+  return typeof n === "number" && Number.isSafeInteger(n) && n > 0 ? n : null;
+}
+
+/** Return the message with a number in its metadata. */
+export function withNumber(message: Message, n: number): Message {
+  const ours = message.metadata.tsushin;
+  const tsushin = { ...(isJsonObject(ours) ? ours : {}), n };
+  return { ...message, metadata: { ...message.metadata, tsushin } };
+}
+
+/** Return the message as its sender's user made it: without a number. */
+export function withoutNumber(message: Message): Message {
+  const { tsushin, ...metadata } = message.metadata;
+  const ours = Object.entries(isJsonObject(tsushin) ? tsushin : {}).filter(([key]) => key !== "n");
+  const kept = ours.length > 0 ? { tsushin: Object.fromEntries(ours) } : {};
+  return { ...message, metadata: { ...metadata, ...kept } };
+}
+
+// ------------------------------------------------------------------ reading
+
+type As<T> = (value: unknown, where: string) => T;
+
+const text: As<string> = (value, where) => {
+  if (typeof value !== "string") throw fault(where, "text", value);
+  return value;
+};
+
+const truth: As<boolean> = (value, where) => {
+  if (typeof value !== "boolean") throw fault(where, "true or false", value);
+  return value;
+};
+
+const number: As<number> = (value, where) => {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw fault(where, "a count", value);
+};
+
+function list<T>(as: As<T>): As<T[]> {
+  return (value, where) => {
+    if (!Array.isArray(value)) throw fault(where, "array", value);
+    return value.map((item: unknown, i) => as(item, `${where}[${i}]`));
+  };
+}
+
+function pair<T>(as: As<T>): As<[T, T]> {
+  return (value, where) => {
+    if (!Array.isArray(value) || value.length !== 2) throw fault(where, "two items", value);
+    return [as(value[0], where), as(value[1], where)];
+  };
+}
+
+function record<T>(as: As<T>): As<Record<string, T>> {
+  return (value, where) => {
+    const entries = Object.entries(object(value, where));
+    return Object.fromEntries(entries.map(([key, item]) => [key, as(item, `${where}.${key}`)]));
+  };
+}
+
+const object: As<JsonObject> = (value, where) => {
+  if (!isJsonObject(value)) throw fault(where, "object", value);
+  return value;
+};
+
+const resume: As<Control["resume"]> = (value, where) => {
+  if (value === null) return null;
+  const { epoch, seen } = object(value, where);
+  return { epoch: text(epoch, where), seen: record(number)(seen ?? {}, where) };
+};
+
+const again: As<Again> = (value, where) => {
+  const one = object(value, where);
+  return {
+    header: object(one.header, `${where}.header`) as unknown as Header, // read with `msgType`
+    parent_header: object(one.parent_header ?? {}, `${where}.parent_header`),
+    metadata: object(one.metadata ?? {}, `${where}.metadata`),
+    content: object(one.content, `${where}.content`),
+    buffers: number(one.buffers ?? 0, `${where}.buffers`),
+  };
+};
+
+function fault(where: string, expected: string, got: unknown): RemoteProtocolError {
+  return new RemoteProtocolError(
+    `${TARGET}: ${where}: expected ${expected}, got ${quote(got ?? null)}`,
+  );
+}

@@ -1,0 +1,140 @@
+/**
+ * How much is sent: what is under way to one peer, and what waits for it; the twin of
+ * `src/tsushin/profile/flow.py`.
+ *
+ * A peer confirms what it has. Until then only so much more is sent as it can lose without harm; what is above
+ * that waits. When messages are lost the window is halved, and it grows again with what arrives, as TCP's does:
+ * the usual reason for a loss is a server's limit of messages per second.
+ *
+ * Spec: spec/profile.md, "Flow".
+ */
+import { QueueFull } from "../errors.js";
+import type { Message } from "../protocol/messages.js";
+
+const MIN_WINDOW = 32; // messages
+const MAX_WINDOW = 512;
+const WINDOW_BYTES = 4 * 2 ** 20;
+const HALVE_EVERY = 0.5; // seconds; losses within that time are one
+
+/** What is under way to one peer. */
+export class Flight {
+  /** How many messages may be. */
+  window = 256;
+  /** How many are. */
+  count = 0;
+  /** The same, in bytes. */
+  nbytes = 0;
+  readonly #sizes = new Map<string, { number: number; nbytes: number }[]>();
+  #halvedAt = -Infinity;
+
+  /** Say whether a message of so many bytes may be sent now; a large one may alone. */
+  hasRoom(nbytes: number): boolean {
+    if (this.count === 0) return true;
+    return this.count < this.window && this.nbytes + nbytes <= WINDOW_BYTES;
+  }
+
+  /** A message was sent. */
+  left(comm_id: string, number: number, nbytes: number): void {
+    const sizes = this.#sizes.get(comm_id) ?? [];
+    this.#sizes.set(comm_id, sizes);
+    sizes.push({ number, nbytes });
+    this.count += 1;
+    this.nbytes += nbytes;
+  }
+
+  /** The peer has everything of a comm up to a number. */
+  arrived(comm_id: string, upto: number): void {
+    const sizes = this.#sizes.get(comm_id) ?? [];
+    while ((sizes[0]?.number ?? Infinity) <= upto) {
+      this.count -= 1;
+      this.nbytes -= sizes.shift()?.nbytes ?? 0;
+      this.window = Math.min(MAX_WINDOW, this.window + 1 / this.window);
+    }
+    if (sizes.length === 0) this.#sizes.delete(comm_id);
+  }
+
+  /** Something did not arrive: less is sent from now on. */
+  lost(now: number): void {
+    if (now - this.#halvedAt < HALVE_EVERY) return;
+    this.#halvedAt = now;
+    this.window = Math.max(MIN_WINDOW, this.window / 2);
+  }
+}
+
+/** A message that waits to be sent. */
+export interface Waiting {
+  readonly message: Message;
+  readonly nbytes: number;
+  /** Of those with the same key and comm only the newest is sent; null for no such key. */
+  readonly coalesce: string | null;
+}
+
+/** What waits to be sent, in order, bounded in bytes. */
+export class Queue {
+  /** How much waits. */
+  nbytes = 0;
+  #number = 0;
+  readonly #entries = new Map<number, Waiting>();
+  readonly #keys = new Map<string, number>();
+  readonly #comms = new Map<string, number>();
+
+  get length(): number {
+    return this.#entries.size;
+  }
+
+  /** What is sent next, or null. */
+  get first(): Waiting | null {
+    for (const waiting of this.#entries.values()) return waiting;
+    return null;
+  }
+
+  /** Say whether something of a comm waits. */
+  has(comm_id: string): boolean {
+    return this.#comms.has(comm_id);
+  }
+
+  /**
+   * Add a message; what it replaces is dropped. One that is larger than the bound waits alone. `max_bytes` of
+   * null is no bound. Throws `QueueFull`: so much waits that this one has no place.
+   */
+  put(waiting: Waiting, max_bytes: number | null): void {
+    const comm_id = String(waiting.message.content.comm_id);
+    const key = keyOf(waiting);
+    const before = key === null ? undefined : this.#keys.get(key);
+    const size = this.nbytes + waiting.nbytes;
+    if (max_bytes !== null && before === undefined && this.length > 0 && size > max_bytes) {
+      const about = `comm ${comm_id}: ${this.length} messages wait for peers; await comm.drain()`;
+      throw new QueueFull(about, { queued: this.nbytes, limit: max_bytes });
+    }
+    if (before !== undefined) this.#remove(before);
+    this.#number += 1;
+    this.#entries.set(this.#number, waiting);
+    this.#comms.set(comm_id, (this.#comms.get(comm_id) ?? 0) + 1);
+    this.nbytes += waiting.nbytes;
+    if (key !== null) this.#keys.set(key, this.#number);
+  }
+
+  /** Return what is sent next and forget it, or null. */
+  take(): Waiting | null {
+    for (const number of this.#entries.keys()) return this.#remove(number);
+    return null;
+  }
+
+  #remove(number: number): Waiting | null {
+    const waiting = this.#entries.get(number);
+    if (waiting === undefined) return null;
+    this.#entries.delete(number);
+    this.nbytes -= waiting.nbytes;
+    const comm_id = String(waiting.message.content.comm_id);
+    const left = (this.#comms.get(comm_id) ?? 1) - 1;
+    if (left === 0) this.#comms.delete(comm_id);
+    else this.#comms.set(comm_id, left);
+    const key = keyOf(waiting);
+    if (key !== null && this.#keys.get(key) === number) this.#keys.delete(key);
+    return waiting;
+  }
+}
+
+function keyOf({ message, coalesce }: Waiting): string | null {
+  return coalesce === null ? null : JSON.stringify([message.content.comm_id, coalesce]);
+}

@@ -1,0 +1,123 @@
+/**
+ * One sequence of numbered messages: what its sender keeps, and what its receiver makes of it; the twin of
+ * `src/tsushin/profile/sequence.py`.
+ *
+ * Spec: spec/profile.md, "Sequence".
+ */
+import type { Message } from "../protocol/messages.js";
+
+/** A message that was sent, with its number and its size in bytes. */
+export interface Kept {
+  readonly number: number;
+  readonly message: Message;
+  readonly nbytes: number;
+}
+
+/** What was sent and may have to be sent again, oldest first. */
+export class History {
+  /** What is kept, in bytes. */
+  nbytes = 0;
+  readonly #kept: Kept[] = [];
+
+  get length(): number {
+    return this.#kept.length;
+  }
+
+  /** The number of the newest message; 0 where none is kept. */
+  get last(): number {
+    return this.#kept.at(-1)?.number ?? 0;
+  }
+
+  /** Keep a message. */
+  put(kept: Kept): void {
+    this.#kept.push(kept);
+    this.nbytes += kept.nbytes;
+  }
+
+  /** Forget the oldest; return its size in bytes. */
+  dropOldest(): number {
+    const nbytes = this.#kept.shift()?.nbytes ?? 0;
+    this.nbytes -= nbytes;
+    return nbytes;
+  }
+
+  /** Forget everything up to a number; return how many bytes that were. */
+  free(upto: number): number {
+    let freed = 0;
+    while ((this.#kept[0]?.number ?? Infinity) <= upto) freed += this.dropOldest();
+    return freed;
+  }
+
+  /** Return what is kept of these numbers, both included. */
+  between(first: number, last: number): Kept[] {
+    return this.#kept.filter(({ number }) => first <= number && number <= last);
+  }
+}
+
+/** A sequence as its receiver sees it. */
+export class Incoming {
+  /** The number that is handed on next. */
+  next: number;
+  /** What came too early, by number. */
+  readonly held = new Map<number, Message>();
+  /** The highest number that the sender is known to have used. */
+  known = 0;
+  /** How often the oldest hole was asked for. */
+  asked = 0;
+
+  constructor(next: number) {
+    this.next = next;
+  }
+
+  /** Take a message; return what can be handed on now, in order. One that was here is dropped. */
+  take(number: number, message: Message): Message[] {
+    if (number < this.next) return [];
+    this.known = Math.max(this.known, number);
+    if (number > this.next) {
+      if (!this.held.has(number)) this.held.set(number, message);
+      return [];
+    }
+    this.next += 1;
+    return [message, ...this.#run()];
+  }
+
+  /** Return the first and the last number of the oldest hole; null where there is none. */
+  missing(): [number, number] | null {
+    if (this.held.size > 0) return [this.next, this.firstHeld() - 1];
+    return this.known >= this.next ? [this.next, this.known] : null;
+  }
+
+  /** Return the lowest number that came too early; infinity where there is none. */
+  firstHeld(): number {
+    let lowest = Infinity;
+    for (const number of this.held.keys()) if (number < lowest) lowest = number;
+    return lowest;
+  }
+
+  /** Give up what is missing up to a number; return how many that were, and what can be handed on. */
+  skip(upto: number): [number, Message[]] {
+    let missed = 0;
+    const released: Message[] = [];
+    for (; this.next <= upto; this.next += 1) {
+      const message = this.held.get(this.next);
+      this.held.delete(this.next);
+      if (message === undefined) missed += 1;
+      else released.push(message);
+    }
+    this.known = Math.max(this.known, upto);
+    return [missed, [...released, ...this.#run()]];
+  }
+
+  #run(): Message[] {
+    const released: Message[] = [];
+    for (;;) {
+      const message = this.held.get(this.next);
+      if (message === undefined) break;
+      this.held.delete(this.next);
+      released.push(message);
+      this.next += 1;
+    }
+    this.asked = 0; // what is missing now is another hole
+    return released;
+  }
+}

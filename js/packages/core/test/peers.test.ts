@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import { CommClosed, NoPeer } from "../src/errors.js";
+import { commPair, settled } from "./pair.js";
+
+describe("ready", () => {
+  it("is the peer that accepts, for who asks before and after", async () => {
+    const { kernel, frontend } = commPair();
+    frontend.manager.sessions.join();
+    frontend.manager.register_target("t", () => undefined);
+    const comm = kernel.manager.new_comm("t");
+    const { session } = frontend.manager;
+    expect((await comm.ready()).session).toBe(session);
+    expect((await comm.ready()).session).toBe(session);
+  });
+
+  it("is what a peer had open before its hello", async () => {
+    const { kernel, frontend } = commPair();
+    frontend.manager.register_target("t", () => undefined);
+    const comm = kernel.manager.new_comm("t");
+    frontend.manager.sessions.join();
+    expect((await comm.ready()).session).toBe(frontend.manager.session);
+  });
+
+  it("ends with the comm", async () => {
+    const { kernel } = commPair({ on_unknown: "ignore" });
+    const comm = kernel.manager.new_comm("t");
+    const ready = comm.ready();
+    comm.close();
+    await expect(ready).rejects.toBeInstanceOf(CommClosed);
+  });
+
+  it("has no peer where the kernel has no end of ours", async () => {
+    const { frontend } = commPair();
+    const ready = frontend.manager.new_comm("t").ready();
+    frontend.manager.sessions.decline();
+    await expect(ready).rejects.toBeInstanceOf(NoPeer);
+  });
+});
+
+describe("on_peer", () => {
+  it("hears who comes and goes; what it throws is reported", async () => {
+    const { kernel, frontend } = commPair();
+    const seen: unknown[] = [];
+    kernel.manager.on_peer((peer, is_live) => {
+      seen.push([peer.session, is_live]);
+      throw new Error("no");
+    });
+    frontend.manager.sessions.join();
+    frontend.manager.sessions.leave();
+    await settled();
+    const { session } = frontend.manager;
+    expect(seen).toEqual([
+      [session, true],
+      [session, false],
+    ]);
+    expect(kernel.errors.map(String)).toEqual([
+      "Error: on_peer threw: no",
+      "Error: on_peer threw: no",
+    ]);
+  });
+});

@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import { QueueFull } from "../../src/errors.js";
+import type { Waiting } from "../../src/profile/flow.js";
+import { Flight, Queue } from "../../src/profile/flow.js";
+import { newHeader, newMessage } from "../../src/protocol/messages.js";
+
+const header = newHeader("comm_msg", { msg_id: "m", session: "s", now_ms: 0 });
+
+function waiting(
+  n: number,
+  { comm_id = "c", nbytes = 10, key = null as string | null } = {},
+): Waiting {
+  return {
+    message: newMessage("shell", header, { content: { comm_id, n } }),
+    nbytes,
+    coalesce: key,
+  };
+}
+
+function taken(queue: Queue): unknown[] {
+  const found: unknown[] = [];
+  for (let one = queue.take(); one !== null; one = queue.take()) found.push(one.message.content.n);
+  return found;
+}
+
+describe("Flight", () => {
+  it("is full until something arrives", () => {
+    const flight = new Flight();
+    let sent = 0;
+    while (flight.hasRoom(1)) flight.left("c", (sent += 1), 1);
+    expect(sent).toBe(flight.window);
+    flight.arrived("c", 10);
+    expect([flight.hasRoom(1), flight.count, flight.nbytes]).toEqual([true, sent - 10, sent - 10]);
+  });
+
+  it("takes a message larger than its window alone", () => {
+    const flight = new Flight();
+    expect(flight.hasRoom(1e9)).toBe(true);
+    flight.left("c", 1, 1e9);
+    expect(flight.hasRoom(1)).toBe(false);
+  });
+
+  it("halves its window once for losses at one time, and grows with arrivals", () => {
+    const flight = new Flight();
+    const before = flight.window;
+    flight.lost(1);
+    flight.lost(1.1);
+    expect(flight.window).toBe(before / 2);
+    for (let at = 2; at < 20; at += 1) flight.lost(at);
+    expect(flight.window).toBe(32);
+    for (let n = 1; n < 200_000; n += 1) {
+      flight.left("c", n, 1);
+      flight.arrived("c", n);
+    }
+    expect(flight.window).toBe(512);
+  });
+});
+
+describe("Queue", () => {
+  it("keeps its order, and counts", () => {
+    const queue = new Queue();
+    for (const n of [0, 1, 2]) queue.put(waiting(n, { comm_id: `c${n % 2}` }), 1000);
+    expect([queue.length, queue.nbytes, queue.has("c1"), queue.has("c2")]).toEqual([
+      3,
+      30,
+      true,
+      false,
+    ]);
+    expect(queue.first?.message.content.n).toBe(0);
+    expect(taken(queue)).toEqual([0, 1, 2]);
+    expect([queue.nbytes, queue.has("c0"), queue.first]).toEqual([0, false, null]);
+  });
+
+  it("keeps the newest of one key and comm", () => {
+    const queue = new Queue();
+    const cases: [string, string | null][] = [
+      ["a", "k"],
+      ["a", null],
+      ["b", "k"],
+      ["a", "k"],
+    ];
+    cases.forEach(([comm_id, key], n) => queue.put(waiting(n, { comm_id, key }), 1000));
+    expect(taken(queue)).toEqual([1, 2, 3]);
+  });
+
+  it("takes nothing more than its bound, but what has to be and what replaces", () => {
+    const queue = new Queue();
+    queue.put(waiting(0, { nbytes: 50, key: "k" }), 10); // alone
+    expect(() => queue.put(waiting(1), 10)).toThrow(QueueFull);
+    queue.put(waiting(2), null);
+    queue.put(waiting(3, { nbytes: 60, key: "k" }), 10);
+    expect(taken(queue)).toEqual([2, 3]);
+  });
+});

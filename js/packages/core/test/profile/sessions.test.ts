@@ -1,0 +1,310 @@
+/**
+ * The sessions of a kernel end and a frontend: nothing is lost, doubled or out of order; the twin of
+ * `tests/profile/test_sessions.py`. Real managers over a memory link; what it does is chosen by the tests.
+ */
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Comm } from "../../src/comm.js";
+import { TARGET, isControl } from "../../src/profile/control.js";
+import { MAX_REPEATS, REPEAT } from "../../src/profile/sessions.js";
+import { DEFAULT_LIMITS } from "../../src/protocol/limits.js";
+import type { Channel } from "../../src/protocol/messages.js";
+import type { End, PairOptions } from "../pair.js";
+import { commPair } from "../pair.js";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** A stepped link between a kernel end and a frontend; what the frontend gets on target "t". */
+class World {
+  readonly kernel: End;
+  readonly frontend: End;
+  readonly got: unknown[] = [];
+  readonly back: unknown[] = [];
+
+  constructor(options: PairOptions = {}) {
+    const { kernel, frontend } = commPair({ on_unknown: "ignore", ...options });
+    this.kernel = kernel;
+    this.frontend = frontend;
+    kernel.transport.hold();
+    frontend.transport.hold();
+    frontend.manager.register_target("t", listen(this.got));
+    kernel.manager.register_target("k", listen(this.back));
+  }
+
+  join(): this {
+    this.frontend.manager.sessions.join();
+    this.run();
+    return this;
+  }
+
+  /** Let everything arrive. */
+  run(): void {
+    const ends = [this.kernel.transport, this.frontend.transport];
+    while (ends.some((end) => end.held().length > 0)) for (const end of ends) end.stepAll();
+  }
+
+  async pass(seconds: number): Promise<void> {
+    const step = 0.25;
+    for (let passed = 0; passed < seconds; passed += step) {
+      this.run();
+      await vi.advanceTimersByTimeAsync(step * 1e3);
+    }
+    this.run();
+    await vi.advanceTimersByTimeAsync(0);
+  }
+
+  /** Lose what is held for an end. */
+  lose(end: End, channel: Channel, most = Infinity): void {
+    for (let n = 0; n < most && end.transport.drop(channel) !== null; n += 1);
+  }
+}
+
+function listen(into: unknown[]) {
+  return (comm: Comm) => {
+    comm.on_msg(({ content }) => into.push(content.data.n));
+    comm.on_close(() => into.push("closed"));
+    comm.on_gap((missed) => into.push(`gap ${missed}`));
+  };
+}
+
+const sessionsOf = (end: End) => end.manager.peers.map(({ session }) => session);
+
+describe("a hello", () => {
+  it("is answered, and both ends know each other", () => {
+    const world = new World().join();
+    expect(sessionsOf(world.kernel)).toEqual([world.frontend.manager.session]);
+    expect(sessionsOf(world.frontend)).toEqual([world.kernel.manager.session]);
+  });
+
+  it("says nothing that users see", () => {
+    const world = new World().join();
+    expect(world.kernel.manager.comm_info()).toEqual({ status: "ok", comms: {} });
+    expect([world.kernel.manager.unknown, world.frontend.manager.unknown]).toEqual([0, 0]);
+    expect(world.kernel.manager.comm_info(TARGET).comms).toEqual({
+      [TARGET]: { target_name: TARGET },
+    });
+  });
+
+  it("is ended by a goodbye of either end", () => {
+    const world = new World().join();
+    world.frontend.manager.sessions.leave();
+    world.run();
+    expect(sessionsOf(world.kernel)).toEqual([]);
+    world.join();
+    world.kernel.manager.sessions.leave();
+    world.run();
+    expect(sessionsOf(world.frontend)).toEqual([]);
+  });
+
+  it.each([[{ profile: "1" }], [{ profile: 1 }], [[]], [{ seen: { c: -1 } }]])(
+    "that is malformed (%j) is a fault",
+    (data) => {
+      const world = new World().join();
+      const { content, ...message } = helloOf(world);
+      world.kernel.manager.receive({ ...message, content: { ...content, data } });
+      expect(String(world.kernel.errors.at(-1))).toContain(`${TARGET}: `);
+      expect(sessionsOf(world.kernel)).toHaveLength(1);
+    },
+  );
+});
+
+function helloOf(world: World) {
+  world.frontend.manager.sessions.join();
+  const message = world.kernel.transport.drop("shell");
+  if (message === null) throw new Error("no hello was sent");
+  return message;
+}
+
+describe("without a peer", () => {
+  it("messages have no number and nothing is said", async () => {
+    const world = new World();
+    world.kernel.manager.new_comm("t").send({ n: 1 });
+    const sent = [world.frontend.transport.drop("iopub"), world.frontend.transport.drop("iopub")];
+    expect(sent.map((message) => message?.metadata)).toEqual([{}, {}]);
+    await world.pass(100);
+    expect(world.frontend.transport.held()).toEqual([]);
+  });
+});
+
+describe("what was lost", () => {
+  it.each([[0], [1], [2], [3]])("is sent again: message %i", async (lost) => {
+    const world = new World().join();
+    const comm = world.kernel.manager.new_comm("t");
+    world.run();
+    for (let n = 0; n < 4; n += 1) {
+      comm.send({ n });
+      if (n === lost) world.lose(world.frontend, "iopub");
+      world.run();
+    }
+    await world.pass(20);
+    expect(world.got).toEqual([0, 1, 2, 3]);
+  });
+
+  it("is sent again by a frontend too, with its binary", async () => {
+    const world = new World().join();
+    const comm = world.frontend.manager.new_comm("k");
+    world.run();
+    for (let n = 0; n < 5; n += 1) comm.send({ n });
+    const arrival = world.kernel.manager.get_comm(comm.comm_id);
+    arrival?.on_msg((msg) => world.back.push([...(msg.buffers[0] ?? [])]));
+    comm.send({}, null, [Uint8Array.of(1, 2)]);
+    world.lose(world.kernel, "shell");
+    await world.pass(20);
+    expect(world.back).toEqual([[], [], [], [], [], [1, 2]]);
+  });
+
+  it("and is not kept any more is a gap that the comm hears of", async () => {
+    const limits = { ...DEFAULT_LIMITS, max_history_messages: 4 };
+    const world = new World({ limits }).join();
+    const comm = world.kernel.manager.new_comm("t");
+    world.run();
+    for (let n = 0; n < 10; n += 1) comm.send({ n });
+    world.lose(world.frontend, "iopub");
+    await world.pass(60);
+    expect(new Set(world.got)).toEqual(new Set(["gap 6", 6, 7, 8, 9]));
+  });
+
+  it("while the link was away comes after another hello", async () => {
+    const world = new World().join();
+    const [comm, back] = [world.kernel.manager.new_comm("t"), world.frontend.manager.new_comm("k")];
+    world.run();
+    for (let n = 0; n < 5; n += 1) {
+      comm.send({ n });
+      back.send({ n });
+    }
+    world.lose(world.frontend, "iopub");
+    world.lose(world.kernel, "shell");
+    world.frontend.manager.sessions.join();
+    await world.pass(10);
+    expect([world.got, world.back]).toEqual([
+      [0, 1, 2, 3, 4],
+      [0, 1, 2, 3, 4],
+    ]);
+  });
+});
+
+it("keeps nothing and says nothing when all have everything", async () => {
+  const world = new World().join();
+  const comm = world.kernel.manager.new_comm("t");
+  for (let n = 0; n < 300; n += 1) comm.send({ n });
+  await world.pass(10);
+  expect(world.got).toEqual(Array.from({ length: 300 }, (_none, i) => i));
+  await vi.advanceTimersByTimeAsync(3600e3);
+  expect([world.kernel.transport.held(), world.frontend.transport.held()]).toEqual([[], []]);
+});
+
+it("forgets a peer that answers nothing any more", async () => {
+  const world = new World().join();
+  const seen: unknown[] = [];
+  world.kernel.manager.on_peer((peer, is_live) => seen.push([peer.session, is_live]));
+  world.kernel.manager.new_comm("t").send({ n: 1 });
+  await vi.advanceTimersByTimeAsync(REPEAT * 2 ** (MAX_REPEATS + 1) * 1e3);
+  expect(sessionsOf(world.kernel)).toEqual([]);
+  expect(seen).toEqual([[world.frontend.manager.session, false]]);
+});
+
+it("loses every comm where the kernel end is another one", async () => {
+  const [first, second] = [new World().join(), new World()];
+  first.kernel.manager.new_comm("t");
+  first.run();
+  const { content, ...message } = helloOf(first);
+  second.kernel.manager.receive({ ...message, content: { ...content } });
+  const answer = second.frontend.transport.drop("iopub");
+  if (answer === null) throw new Error("no answer");
+  // The next life of the kernel has the same session, as with a server that hides the restart.
+  const data = { ...(answer.content.data as object), session: first.kernel.manager.session };
+  first.frontend.manager.receive({ ...answer, content: { ...answer.content, data } });
+  await vi.advanceTimersByTimeAsync(0);
+  expect(first.got).toEqual(["closed"]);
+});
+
+describe("flow", () => {
+  it("sends so much and the rest when it arrives; drained is when all has", async () => {
+    const world = new World().join();
+    const comm = world.kernel.manager.new_comm("t");
+    for (let n = 0; n < 2000; n += 1) comm.send({ n });
+    let isDrained = false;
+    void comm.drain({ timeout: 60 }).then(() => (isDrained = true));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(isDrained).toBe(false);
+    await world.pass(30);
+    expect([isDrained, world.got.length]).toEqual([true, 2000]);
+  });
+
+  it("sends only the newest of one key of what waits", async () => {
+    const world = new World().join();
+    const comm = world.kernel.manager.new_comm("t");
+    for (let n = 0; n < 2000; n += 1) comm.send({ n }, null, null, { coalesce: "k" });
+    await world.pass(30);
+    expect(world.got.at(-1)).toBe(1999);
+    expect(world.got.length).toBeLessThan(600);
+  });
+
+  it("says that a full queue is full", () => {
+    const world = new World({ limits: { ...DEFAULT_LIMITS, max_queue_bytes: 1000 } }).join();
+    const comm = world.kernel.manager.new_comm("t");
+    const fill = () => {
+      for (let n = 0; n < 2000; n += 1) comm.send({ n, text: "x".repeat(100) });
+    };
+    expect(fill).toThrow("await comm.drain()");
+  });
+});
+
+describe("any order of loss, repetition and delay", () => {
+  type Step = "kernel" | "frontend" | "step" | "drop" | "repeat" | "time" | "hello";
+  const steps = fc.array(
+    fc.tuple(
+      fc.constantFrom<Step>(
+        "kernel",
+        "frontend",
+        "step",
+        "step",
+        "drop",
+        "repeat",
+        "time",
+        "hello",
+      ),
+      fc.integer({ min: 1, max: 40 }),
+    ),
+    { maxLength: 30 },
+  );
+
+  it("loses nothing, doubles nothing, keeps the order", async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (chosen) => {
+        const world = new World().join();
+        const [comm, back] = [
+          world.kernel.manager.new_comm("t"),
+          world.frontend.manager.new_comm("k"),
+        ];
+        world.run();
+        const [sent, sentBack]: number[][] = [[], []];
+        for (const [step, times] of chosen) {
+          const end = times % 2 === 0 ? world.kernel : world.frontend;
+          const channel = times % 2 === 0 ? "shell" : "iopub";
+          if (step === "time") await vi.advanceTimersByTimeAsync(times * 10);
+          else if (step === "hello") world.frontend.manager.sessions.join();
+          else
+            for (let i = 0; i < times; i += 1) {
+              if (step === "kernel") comm.send({ n: sent?.push(i) });
+              else if (step === "frontend") back.send({ n: sentBack?.push(i) });
+              else if (end.transport.held().includes(channel)) end.transport[step](channel);
+            }
+        }
+        await world.pass(60);
+        expect(world.got).toEqual(sent?.map((_none, i) => i + 1));
+        expect(world.back).toEqual(sentBack?.map((_none, i) => i + 1));
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+it("control messages are told by their comm id", () => {
+  expect(isControl(`${TARGET}.x`)).toBe(true);
+});

@@ -1,0 +1,110 @@
+"""Who is at the other end: the live sessions, and what each of them thinks of our comms."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tsushin.errors import NoPeer, TsushinError
+from tsushin.expected import Expected, Wait
+from tsushin.protocol.messages import SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A live session at the other end.
+
+    Attributes:
+        session: the ``session`` in the header of each message it sends.
+        features: what it knows of the profile.
+    """
+
+    session: SessionId
+    features: frozenset[str]
+
+
+class Peers:
+    """The peers of one end. Any thread may call."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._live: dict[str, Peer] = {}
+        self._accepted: dict[str, set[str]] = {}  # comm id -> sessions
+        self._refused: dict[str, set[str]] = {}
+        self._waiting: dict[str, list[Expected[Peer]]] = {}
+
+    def live(self) -> tuple[Peer, ...]:
+        """Return the peers that are there now."""
+        return tuple(self._live.values())
+
+    def may_answer(self, comm_id: str) -> set[str]:
+        """Return the sessions of the peers that did not refuse a comm."""
+        return set(self._live) - self._refused.get(comm_id, set())
+
+    def ready(
+        self, comm_id: str, about: str, timeout_s: float | None, wait: Wait
+    ) -> Expected[Peer]:
+        """Return the first peer, here or to come, that has accepted a comm."""
+        expected: Expected[Peer] = Expected(about, timeout_s=timeout_s, wait=wait)
+        with self._lock:
+            there = [self._live[s] for s in self._accepted.get(comm_id, ()) if s in self._live]
+            if there:
+                expected.settle(there[0])
+            else:
+                self._waiting.setdefault(comm_id, []).append(expected)
+        return expected
+
+    # ------------------------------------------------------------------ what the profile tells
+
+    def joined(self, peer: Peer) -> None:
+        """A peer said hello."""
+        with self._lock:
+            self._live[peer.session] = peer
+
+    def left(self, session: str) -> Peer | None:
+        """A peer is gone; return what it was."""
+        with self._lock:
+            for sessions in (*self._accepted.values(), *self._refused.values()):
+                sessions.discard(session)
+            return self._live.pop(session, None)
+
+    def accepted(self, session: str, comm_ids: Iterable[str]) -> None:
+        """A peer has these comms open."""
+        with self._lock:
+            peer = self._live.get(session)
+            waiting: list[Expected[Peer]] = []
+            for comm_id in comm_ids:
+                self._accepted.setdefault(comm_id, set()).add(session)
+                self._refused.get(comm_id, set()).discard(session)
+                waiting += self._waiting.pop(comm_id, [])
+        for expected in waiting:
+            if peer is not None:
+                expected.settle(peer)
+
+    def refused(self, session: str, comm_ids: Iterable[str]) -> None:
+        """A peer has no target for these comms."""
+        with self._lock:
+            for comm_id in comm_ids:
+                self._refused.setdefault(comm_id, set()).add(session)
+
+    def forget(self, comm_id: str, error: TsushinError) -> None:
+        """A comm has ended: nobody becomes ready for it."""
+        with self._lock:
+            self._accepted.pop(comm_id, None)
+            self._refused.pop(comm_id, None)
+            waiting = self._waiting.pop(comm_id, [])
+        for expected in waiting:
+            expected.fail(error)
+
+    def none_to_come(self) -> None:
+        """There is nobody, and nobody is expected: who waits for a peer learns it."""
+        with self._lock:
+            waiting = [e for queue in self._waiting.values() for e in queue]
+            self._waiting.clear()
+        for expected in waiting:
+            expected.fail(NoPeer(f"{expected.about}: nobody at the other end knows the profile"))
+
+    def renew_lock(self) -> None:
+        """See ``CommManager.renew_locks``."""
+        self._lock = threading.Lock()

@@ -1,0 +1,77 @@
+"""What the profile tells its caller, beside the messages it hands on. A tagged union: ``match`` on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tsushin.protocol.messages import CommId, SessionId
+
+LeftWhy = Literal["goodbye", "silent", "new life"]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A peer said hello. ``recovered`` is False where it comes back and what it had is lost."""
+
+    session: SessionId
+    features: tuple[str, ...]
+    recovered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A peer is gone: it said so, answers nothing any more, or began a new life."""
+
+    session: SessionId
+    why: LeftWhy
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The kernel has no kernel end that knows the profile: plain mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The kernel end is another one than before; its comms went with the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Messages of a comm are missing for good.
+
+    Attributes:
+        missed: how many.
+    """
+
+    comm_id: CommId
+    missed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A peer has these comms open."""
+
+    session: SessionId
+    comm_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A peer has no target for these comms."""
+
+    session: SessionId
+    comm_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A peer waits for the answer to a request no longer."""
+
+    session: SessionId
+    comm_id: CommId
+    req: str
+
+
+ProfileEvent = Joined | Left | Declined | Restarted | Gap | Accepted | Refused | Cancelled

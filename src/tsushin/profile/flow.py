@@ -1,0 +1,145 @@
+"""How much is sent: what is under way to one peer, and what waits for it.
+
+A peer confirms what it has. Until then only so much more is sent as it can lose without harm; what is above
+that waits. When messages are lost the window is halved, and it grows again with what arrives, as TCP's does:
+the usual reason for a loss is a server's limit of messages per second.
+
+Spec: spec/profile.md, "Flow".
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from tsushin.errors import QueueFull
+from tsushin.protocol.messages import Message
+
+MIN_WINDOW: Final = 32  # messages
+MAX_WINDOW: Final = 512
+WINDOW_BYTES: Final = 4 << 20
+HALVE_EVERY_S: Final = 0.5  # losses within that time are one
+
+
+@dataclass(slots=True)
+class Flight:
+    """What is under way to one peer.
+
+    Attributes:
+        window: how many messages may be.
+        count: how many are.
+        nbytes: the same, in bytes.
+    """
+
+    window: float = 256.0
+    count: int = 0
+    nbytes: int = 0
+    _sizes: dict[str, deque[tuple[int, int]]] = field(default_factory=dict)
+    _halved_at: float = -1e9
+
+    def has_room(self, nbytes: int) -> bool:
+        """Say whether a message of so many bytes may be sent now; a large one may alone."""
+        if not self.count:
+            return True
+        return self.count < self.window and self.nbytes + nbytes <= WINDOW_BYTES
+
+    def left(self, comm_id: str, number: int, nbytes: int) -> None:
+        """A message was sent."""
+        self._sizes.setdefault(comm_id, deque()).append((number, nbytes))
+        self.count += 1
+        self.nbytes += nbytes
+
+    def arrived(self, comm_id: str, upto: int) -> None:
+        """The peer has everything of a comm up to a number."""
+        sizes = self._sizes.get(comm_id, deque())
+        while sizes and sizes[0][0] <= upto:
+            _, nbytes = sizes.popleft()
+            self.count -= 1
+            self.nbytes -= nbytes
+            self.window = min(MAX_WINDOW, self.window + 1 / self.window)
+        if not sizes:
+            self._sizes.pop(comm_id, None)
+
+    def lost(self, now: float) -> None:
+        """Something did not arrive: less is sent from now on."""
+        if now - self._halved_at >= HALVE_EVERY_S:
+            self._halved_at = now
+            self.window = max(MIN_WINDOW, self.window / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that waits to be sent.
+
+    Attributes:
+        coalesce: of those with the same key and comm only the newest is sent; None for no such key.
+    """
+
+    message: Message
+    nbytes: int
+    coalesce: str | None = None
+
+
+class Queue:
+    """What waits to be sent, in order, bounded in bytes.
+
+    Attributes:
+        nbytes: how much waits.
+    """
+
+    def __init__(self) -> None:
+        self.nbytes: int = 0
+        self._number = 0
+        self._entries: dict[int, Waiting] = {}
+        self._keys: dict[tuple[str, str], int] = {}
+        self._comms: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def first(self) -> Waiting:
+        """What is sent next. Not for an empty queue."""
+        return next(iter(self._entries.values()))
+
+    def has(self, comm_id: str) -> bool:
+        """Say whether something of a comm waits."""
+        return comm_id in self._comms
+
+    def put(self, waiting: Waiting, max_bytes: int | None) -> None:
+        """Add a message; what it replaces is dropped. One that is larger than the bound waits alone.
+
+        Raises:
+            QueueFull: so much waits that this one has no place.
+        """
+        comm_id = waiting.message.content["comm_id"]
+        key = None if waiting.coalesce is None else (comm_id, waiting.coalesce)
+        before = self._keys.get(key) if key else None
+        size = self.nbytes + waiting.nbytes
+        if max_bytes is not None and before is None and self._entries and size > max_bytes:
+            about = f"comm {comm_id}: {len(self)} messages wait for peers; await comm.drain()"
+            raise QueueFull(about, queued=self.nbytes, limit=max_bytes)
+        if before is not None:
+            self._remove(before)
+        self._number += 1
+        self._entries[self._number] = waiting
+        self._comms[comm_id] += 1
+        self.nbytes += waiting.nbytes
+        if key is not None:
+            self._keys[key] = self._number
+
+    def take(self) -> Waiting:
+        """Return what is sent next and forget it."""
+        return self._remove(next(iter(self._entries)))
+
+    def _remove(self, number: int) -> Waiting:
+        waiting = self._entries.pop(number)
+        comm_id = waiting.message.content["comm_id"]
+        self.nbytes -= waiting.nbytes
+        self._comms[comm_id] -= 1
+        if not self._comms[comm_id]:
+            del self._comms[comm_id]
+        if waiting.coalesce is not None and self._keys.get((comm_id, waiting.coalesce)) == number:
+            del self._keys[comm_id, waiting.coalesce]
+        return waiting

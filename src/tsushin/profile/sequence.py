@@ -1,0 +1,110 @@
+"""One sequence of numbered messages: what its sender keeps, and what its receiver makes of it.
+
+Spec: spec/profile.md, "Sequence".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from tsushin.protocol.messages import Message
+
+
+class History:
+    """What was sent and may have to be sent again, oldest first.
+
+    Attributes:
+        nbytes: what is kept.
+    """
+
+    __slots__ = ("_kept", "nbytes")
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[int, Message, int]] = deque()
+        self.nbytes: int = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def last(self) -> int:
+        """The number of the newest message; 0 where none is kept."""
+        return self._kept[-1][0] if self._kept else 0
+
+    def put(self, number: int, message: Message, nbytes: int) -> None:
+        """Keep a message."""
+        self._kept.append((number, message, nbytes))
+        self.nbytes += nbytes
+
+    def drop_oldest(self) -> int:
+        """Forget the oldest; return its size in bytes."""
+        _, _, nbytes = self._kept.popleft()
+        self.nbytes -= nbytes
+        return nbytes
+
+    def free(self, upto: int) -> int:
+        """Forget everything up to a number; return how many bytes that were."""
+        freed = 0
+        while self._kept and self._kept[0][0] <= upto:
+            freed += self.drop_oldest()
+        return freed
+
+    def between(self, first: int, last: int) -> list[tuple[int, Message, int]]:
+        """Return what is kept of these numbers, both included: number, message, size in bytes."""
+        return [kept for kept in self._kept if first <= kept[0] <= last]
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A sequence as its receiver sees it.
+
+    Attributes:
+        next: the number that is handed on next.
+        held: what came too early, by number.
+        known: the highest number that the sender is known to have used.
+        asked: how often the oldest hole was asked for.
+    """
+
+    next: int
+    held: dict[int, Message] = field(default_factory=dict)
+    known: int = 0
+    asked: int = 0
+
+    def take(self, number: int, message: Message) -> list[Message]:
+        """Take a message; return what can be handed on now, in order. One that was here is dropped."""
+        if number < self.next:
+            return []
+        self.known = max(self.known, number)
+        if number > self.next:
+            self.held.setdefault(number, message)
+            return []
+        self.next += 1
+        return [message, *self._run()]
+
+    def missing(self) -> tuple[int, int] | None:
+        """Return the first and the last number of the oldest hole; None where there is none."""
+        if self.held:
+            return self.next, min(self.held) - 1
+        return (self.next, self.known) if self.known >= self.next else None
+
+    def skip(self, upto: int) -> tuple[int, list[Message]]:
+        """Give up what is missing up to a number; return how many that were, and what can be handed on."""
+        missed, released = 0, []
+        while self.next <= upto:
+            message = self.held.pop(self.next, None)
+            if message is None:
+                missed += 1
+            else:
+                released.append(message)
+            self.next += 1
+        self.known = max(self.known, upto)
+        return missed, released + self._run()
+
+    def _run(self) -> list[Message]:
+        released = []
+        while (message := self.held.pop(self.next, None)) is not None:
+            released.append(message)
+            self.next += 1
+        self.asked = 0  # what is missing now is another hole
+        return released

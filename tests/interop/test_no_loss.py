@@ -1,0 +1,173 @@
+"""Nothing is lost through a real Jupyter Server with its default limits, nor over a link that breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from urllib.parse import urlsplit
+
+import pytest
+
+from processes import jupyter_server
+from tsushin import connect
+from tsushin.errors import TransportLost
+from tsushin.frontend.rest import Server
+
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
+
+MANY = 20_000  # in a tight loop; the server passes on 1,000 messages a second and drops the rest
+OPEN = "from tsushin import Comm; c = Comm('burst')"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with jupyter_server(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+async def kernel_id(server):
+    rest = Server(server.url, token=server.token)
+    kernel_id = await rest.start("python3")
+    yield kernel_id
+    await rest.shutdown(kernel_id)
+
+
+class Proxy:
+    """A TCP proxy in front of a server; ``cut`` breaks every connection, ``is_down`` refuses new ones."""
+
+    def __init__(self, url):
+        self._to = urlsplit(url)
+        self._writers = set()
+        self.is_down = False
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = self._to._replace(netloc=f"127.0.0.1:{port}").geturl()
+        return self
+
+    async def __aexit__(self, *_):
+        self.cut()
+        self._server.close()
+
+    def cut(self):
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _accept(self, reader, writer):
+        if self.is_down:
+            writer.transport.abort()
+            return
+        there = await asyncio.open_connection(self._to.hostname, self._to.port)
+        self._writers |= {writer, there[1]}
+        await asyncio.gather(self._copy(reader, there[1]), self._copy(there[0], writer))
+
+    async def _copy(self, reader, writer):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+async def joined(fe):
+    """Return the comm that the kernel opens, once both ends know each other, and what it gets."""
+    opened = fe.expect_open("burst")
+    await fe.execute(OPEN)
+    comm, got, gaps = await opened, [], []
+    comm.on_msg(lambda msg: got.append(msg["content"]["data"]["n"]))
+    comm.on_gap(gaps.append)
+    await until(lambda: fe.comm_manager.peers, seconds=10)
+    return comm, got, gaps
+
+
+async def until(condition, seconds=120):
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 (what is waited for tells no events)
+            await asyncio.sleep(0.02)
+
+
+async def test_a_burst_arrives_whole_beside_prints(server, kernel_id):
+    async with connect(server.url, token=server.token, kernel_id=kernel_id) as fe:
+        _, got, gaps = await joined(fe)
+        burst = asyncio.ensure_future(
+            fe.execute(f"""
+for n in range({MANY}):
+    c.send({{"n": n}})
+    if n % 2000 == 0:
+        print("x" * 100_000)
+""")
+        )
+        await until(lambda: len(got) == MANY)
+        await burst
+    assert got == list(range(MANY))
+    assert gaps == []
+
+
+async def test_what_was_sent_while_the_link_was_away_arrives_at_both_ends(server, kernel_id):
+    async with (
+        Proxy(server.url) as proxy,
+        connect(proxy.url, token=server.token, kernel_id=kernel_id) as fe,
+        connect(server.url, token=server.token, kernel_id=kernel_id) as other,
+    ):
+        comm, got, gaps = await joined(fe)
+        await other.execute(
+            "heard = []; c.on_msg(lambda m: heard.append(m['content']['data']['n']))"
+        )
+        comm.send({"n": 0})
+        await other.execute("c.send({'n': 0})")
+        await until(lambda: got == [0])
+        proxy.is_down = True
+        proxy.cut()
+        with pytest.raises(TransportLost):
+            await fe.execute("1")
+        for n in range(1, 50):
+            comm.send({"n": n})
+        await other.execute("for n in range(1, 50): c.send({'n': n})")
+        assert fe.is_alive
+        proxy.is_down = False
+        await until(lambda: len(got) == 50)
+        assert got == list(range(50))
+        assert gaps == []
+        assert (await fe.execute("2")).result == "2"
+        assert not comm.closed
+        async with asyncio.timeout(20):
+            while (await other.execute("heard == list(range(50))")).result != "True":  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
+
+async def test_a_kernel_that_was_restarted_while_the_link_was_away_loses_the_comms(
+    server, kernel_id
+):
+    async with (
+        Proxy(server.url) as proxy,
+        connect(proxy.url, token=server.token, kernel_id=kernel_id) as fe,
+    ):
+        comm, _, _ = await joined(fe)
+        closed = asyncio.Event()
+        comm.on_close(lambda msg: closed.set())
+        proxy.is_down = True
+        proxy.cut()
+        with pytest.raises(TransportLost):
+            await fe.execute("1")
+        await Server(server.url, token=server.token).restart(kernel_id)
+        proxy.is_down = False
+        async with asyncio.timeout(60):
+            await closed.wait()
+        assert comm.closed_by in ("lost", "there")  # its last words may have waited at the server
+        assert (await fe.execute("2")).result == "2"
+
+
+async def test_without_an_end_of_ours_a_broken_link_is_told_at_once(server, kernel_id):
+    async with (
+        Proxy(server.url) as proxy,
+        connect(proxy.url, token=server.token, kernel_id=kernel_id) as fe,
+    ):
+        comm = fe.comm_manager.new_comm("nobody")
+        del comm
+        opened = fe.expect_open("never")
+        proxy.cut()
+        with pytest.raises(TransportLost):
+            await opened
+        assert not fe.is_alive

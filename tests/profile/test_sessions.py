@@ -1,0 +1,404 @@
+"""The sessions of a kernel end and its frontends: nothing is lost, doubled or out of order.
+
+Real managers over memory links; what a link does (delay, loss, repetition) is chosen by the tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tsushin.errors import KernelGone
+from tsushin.profile.control import TARGET, control_id, is_control
+from tsushin.profile.sessions import MAX_ASKS, MAX_REPEATS, REPEAT_S
+from tsushin.protocol.limits import DEFAULT_LIMITS
+from tsushin.testing import comm_pair
+
+
+@pytest.fixture
+def pair():
+    pair = comm_pair(frontends=2, on_unknown="ignore")
+    for frontend in pair.frontends:
+        frontend.got = []
+        frontend.register_target("t", listen(frontend.got))
+    return pair
+
+
+def listen(into):
+    def target(comm, msg):
+        comm.on_msg(lambda m: into.append(m["content"]["data"]["n"]))
+        comm.on_close(lambda _: into.append("closed"))
+        comm.on_gap(lambda missed: into.append(f"gap {missed}"))
+
+    return target
+
+
+def controls(pair):
+    return [m for m in pair.sent if is_control(m.content["comm_id"])]
+
+
+def lose(end, channel="iopub", most=10**6):
+    """Lose what is held for an end."""
+    lost = []
+    while channel in end.links[0].held() and len(lost) < most:
+        lost.append(end.links[0].drop(channel))
+    return lost
+
+
+def test_a_hello_is_answered_and_both_ends_know_each_other(pair):
+    pair.join(pair.frontends[0])
+    assert [p.session for p in pair.kernel.peers] == ["frontend 0"]
+    assert [p.session for p in pair.frontends[0].peers] == ["kernel"]
+    assert pair.frontends[1].peers == ()
+
+
+def test_the_announcement_of_a_kernel_end_brings_a_frontend_that_joins(pair):
+    frontend = pair.frontends[0]
+    frontend.sessions._profile._joins = True
+    pair.kernel.sessions.announce()
+    pair.run()
+    assert [p.session for p in pair.kernel.peers] == ["frontend 0"]
+
+
+def test_without_a_peer_messages_have_no_number_and_nothing_is_said(pair):
+    comm = pair.kernel.new_comm("t")
+    comm.send({"n": 1})
+    pair.pass_time(100)
+    assert [m.metadata for m in pair.sent] == [{}, {}]
+
+
+def test_every_message_has_its_number(pair):
+    pair.join()
+    comm = pair.kernel.new_comm("t")
+    comm.send({"n": 1})
+    comm.close()
+    pair.run()
+    numbers = [
+        m.metadata["tsushin"]["n"] for m in pair.sent if m.content["comm_id"] == comm.comm_id
+    ]
+    assert numbers == [1, 2, 3]
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2, 3])
+def test_a_lost_message_is_sent_again_and_nobody_hears_another_twice(pair, lost):
+    pair.join()
+    comm = pair.kernel.new_comm("t")
+    pair.run()
+    for n in range(4):
+        comm.send({"n": n})
+        if n == lost:
+            lose(pair.frontends[0])
+        pair.run()
+    pair.pass_time(60)
+    assert pair.frontends[0].got == pair.frontends[1].got == [0, 1, 2, 3]
+
+
+def test_a_lost_open_and_a_lost_close_are_sent_again(pair):
+    pair.join()
+    comm = pair.kernel.new_comm("t")
+    lose(pair.frontends[0])
+    comm.send({"n": 1})
+    pair.run()
+    comm.close()
+    lose(pair.frontends[0])
+    pair.pass_time(60)
+    assert pair.frontends[0].got == pair.frontends[1].got == [1, "closed"]
+
+
+def test_what_a_frontend_sends_is_sent_again_too(pair):
+    pair.join()
+    pair.kernel.got = []
+    pair.kernel.register_target("k", listen(pair.kernel.got))
+    comm = pair.frontends[0].new_comm("k")
+    pair.run()
+    for n in range(5):
+        comm.send({"n": n})
+    lose(pair.kernel, "shell", most=3)
+    pair.pass_time(60)
+    assert pair.kernel.got == [0, 1, 2, 3, 4]
+
+
+def test_buffers_and_binary_come_again_as_they_were(pair):
+    pair.join()
+    got = []
+    pair.frontend.register_target("b", lambda comm, _: comm.on_msg(got.append))
+    comm = pair.kernel.new_comm("b")
+    pair.run()
+    comm.send({"raw": b"abc"}, buffers=[b"x", b"yz"])
+    lose(pair.frontends[0])
+    pair.pass_time(10)
+    [msg] = got
+    assert bytes(msg["content"]["data"]["raw"]) == b"abc"
+    assert [bytes(b) for b in msg["buffers"]] == [b"x", b"yz"]
+
+
+def test_what_is_not_kept_any_more_is_a_gap_that_the_comm_hears_of(pair):
+    few = comm_pair(limits=replace(DEFAULT_LIMITS, max_history_messages=4))
+    few.frontend.got = []
+    few.frontend.register_target("t", listen(few.frontend.got))
+    few.join()
+    comm = few.kernel.new_comm("t")
+    few.run()
+    for n in range(10):
+        comm.send({"n": n})
+    lose(few.frontend)
+    few.pass_time(60)
+    assert few.frontend.got in ([6, 7, 8, 9, "gap 6"], ["gap 6", 6, 7, 8, 9])
+
+
+def test_without_on_gap_it_is_a_warning(pair):
+    pair.join()
+    pair.frontend.register_target("plain", lambda comm, msg: None)
+    comm = pair.kernel.new_comm("plain")
+    pair.run()
+    pair.frontend._tell_gap(comm.comm_id, 3)
+    pair.run()
+    assert "3 messages were lost" in str(pair.frontend.runtime.faults[-1])
+
+
+def test_when_all_have_everything_nothing_is_kept_and_nothing_is_said(pair):
+    pair.join()
+    comm = pair.kernel.new_comm("t")
+    for n in range(300):
+        comm.send({"n": n})
+    pair.pass_time(5)
+    profile = pair.kernel.sessions._profile
+    assert (profile._history, profile._nbytes) == ({}, 0)
+    before = len(pair.sent)
+    pair.pass_time(3600)
+    assert len(pair.sent) == before
+    assert pair.frontend.got == list(range(300))
+
+
+def test_arrivals_are_told_in_few_messages(pair):
+    pair.join(pair.frontends[0])
+    comm = pair.kernel.new_comm("t")
+    pair.run()
+    before = len(controls(pair))
+    for n in range(640):
+        comm.send({"n": n})
+    pair.pass_time(5)
+    assert len(controls(pair)) - before <= 640 // 64 + 2
+
+
+def test_a_peer_that_answers_nothing_any_more_is_gone_and_holds_nothing(pair):
+    pair.join()
+    seen = []
+    pair.kernel.on_peer(lambda peer, is_live: seen.append((peer.session, is_live)))
+    pair.frontends[1].links[0].cut()
+    comm = pair.kernel.new_comm("t")
+    comm.send({"n": 1})
+    pair.pass_time(REPEAT_S * 2 ** (MAX_REPEATS + 1))
+    assert [p.session for p in pair.kernel.peers] == ["frontend 0"]
+    assert seen == [("frontend 1", False)]
+    assert pair.kernel.sessions._profile._history == {}
+
+
+def test_one_that_said_nothing_for_long_and_comes_back_goes_on_where_it_was(pair):
+    pair.join()
+    comm = pair.kernel.new_comm("t")
+    pair.run()
+    comm.send({"n": 1})
+    lose(pair.frontends[1])
+    for _ in range(MAX_REPEATS + 2):  # whatever it hears is lost
+        pair.clock.advance(REPEAT_S * 2**MAX_REPEATS)
+        pair.kernel.runtime.ring()
+        lose(pair.frontends[1])
+        pair.run()
+    assert [p.session for p in pair.kernel.peers] == ["frontend 0"]
+    pair.frontends[1].sessions.join()
+    comm.send({"n": 2})
+    pair.pass_time(100)
+    assert {p.session for p in pair.kernel.peers} == {"frontend 0", "frontend 1"}
+    assert sorted(map(str, pair.frontends[1].got)) == ["2", "gap 1"]
+
+
+def test_a_goodbye_ends_it_at_once(pair):
+    pair.join()
+    pair.frontends[0].sessions.leave()
+    pair.run()
+    assert [p.session for p in pair.kernel.peers] == ["frontend 1"]
+    pair.kernel.sessions.leave()
+    pair.run()
+    assert pair.frontends[1].peers == ()
+
+
+def test_a_frontend_that_was_away_gets_what_it_missed(pair):
+    pair.join()
+    comm = pair.kernel.new_comm("t")
+    pair.run()
+    for n in range(5):
+        comm.send({"n": n})
+    lose(pair.frontends[0])  # the link was away
+    pair.frontends[0].sessions.join()
+    pair.pass_time(10)
+    assert pair.frontends[0].got == [0, 1, 2, 3, 4]
+
+
+def test_what_was_sent_while_the_link_was_away_arrives(pair):
+    pair.kernel.got = []
+    pair.kernel.register_target("k", listen(pair.kernel.got))
+    pair.join()
+    comm = pair.frontends[0].new_comm("k")
+    pair.run()
+    for n in range(5):
+        comm.send({"n": n})
+    lose(pair.kernel, "shell")
+    pair.frontends[0].sessions.join()
+    pair.pass_time(10)
+    assert pair.kernel.got == [0, 1, 2, 3, 4]
+
+
+def test_a_joiner_begins_where_the_others_are(pair):
+    pair.join(pair.frontends[0])
+    comm = pair.kernel.new_comm("t")
+    for n in range(3):
+        comm.send({"n": n})
+    pair.run()
+    late = pair.frontends[1]
+    assert late.got == [0, 1, 2]  # plain messages
+    pair.join(late)
+    comm.send({"n": 3})
+    pair.pass_time(10)
+    assert late.got == [0, 1, 2, 3]
+
+
+def test_another_life_of_the_kernel_end_loses_every_comm(pair):
+    pair.join()
+    comm = pair.kernel.new_comm("t")
+    pair.run()
+    there = pair.frontends[0].get_comm(comm.comm_id)
+    arrival = there.expect_msg()
+    pair.kernel.sessions._profile._epoch = "another"
+    pair.kernel.sessions.reset()
+    pair.frontends[0].sessions.join()
+    pair.run()
+    with pytest.raises(KernelGone):
+        arrival.result(0)
+    assert pair.frontends[0].got == ["closed"]
+    assert [p.session for p in pair.frontends[0].peers] == ["kernel"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"profile": "1"},
+        {"profile": 1},
+        {"seen": {"c": -1}},
+        {"want": {"c": [1]}},
+        {"again": [{"header": 1, "content": {}}]},
+        {"again": [{"header": {}, "content": {}, "buffers": 1}]},
+        {"cancel": [["c"]]},
+        [],
+    ],
+)
+def test_a_malformed_control_message_is_a_fault_and_changes_nothing(pair, data):
+    pair.join()
+    profile = pair.frontends[0].sessions._profile
+    profile._say(control_id("frontend 0"), data, 0)
+    pair.frontends[0].sessions._push()
+    pair.run()
+    [fault] = pair.kernel.runtime.faults
+    assert str(fault).startswith(TARGET)
+    assert len(pair.kernel.peers) == 2
+
+
+def test_control_comms_are_in_nobodys_list(pair):
+    pair.join()
+    assert pair.kernel.comms == {}
+    assert pair.kernel.comm_info() == {"status": "ok", "comms": {}}
+    assert pair.kernel.unknown == pair.frontends[1].unknown == 0
+
+
+def test_who_asks_for_the_target_by_name_learns_that_this_end_knows_the_profile(pair):
+    assert pair.kernel.comm_info(TARGET)["comms"] == {TARGET: {"target_name": TARGET}}
+    assert pair.frontend.comm_info(TARGET)["comms"] == {}
+
+
+# ---------------------------------------------------------------------- any order of events
+
+
+class Link(RuleBasedStateMachine):
+    """Two frontends and a kernel over links that delay, lose and repeat; then the links heal."""
+
+    @initialize()
+    def begin(self):
+        self.pair = comm_pair(frontends=2, on_unknown="ignore")
+        self.expected = {end: [] for end in ("kernel", "frontend 0", "frontend 1")}
+        self.got = {end: [] for end in self.expected}
+        for front in self.pair.frontends:
+            front.register_target("t", listen(self.got[front.name]))
+        self.pair.kernel.register_target("k", listen(self.got["kernel"]))
+        self.pair.join()
+        self.comm = self.pair.kernel.new_comm("t")
+        self.back = self.pair.frontends[0].new_comm("k")
+        self.pair.run()
+        self.n, self.passed = 0, 0.0
+
+    @rule(times=st.integers(1, 70))
+    def kernel_sends(self, times):
+        for _ in range(times):
+            self.n += 1
+            self.comm.send({"n": self.n})
+            for front in self.pair.frontends:
+                self.expected[front.name].append(self.n)
+
+    @rule()
+    def frontend_sends(self):
+        self.n += 1
+        self.back.send({"n": self.n})
+        self.expected["kernel"].append(self.n)
+
+    @rule(data=st.data(), what=st.sampled_from(["step", "step", "drop", "repeat"]))
+    @precondition(lambda self: self.pair.choices())
+    def link_does(self, data, what):
+        choice = data.draw(st.sampled_from(self.pair.choices()))
+        if choice.link is None or what == "step":
+            choice.step()
+        elif what == "drop":
+            choice.link.drop(choice.channel)
+        else:
+            choice.link.repeat(choice.channel)
+            message = choice.link.receive_nowait()
+            choice.end.receive(message)
+
+    # Whoever hears nothing for 31 s gives up, rightly: so long no link is away here.
+    @rule(seconds=st.floats(0.01, 3))
+    @precondition(lambda self: self.passed < 12)
+    def time_passes(self, seconds):
+        self.passed += seconds
+        self.pair.clock.advance(seconds)
+        for end in self.pair.ends:
+            end.runtime.ring()
+
+    @rule(front=st.integers(0, 1))
+    def a_frontend_says_hello_again(self, front):
+        self.pair.frontends[front].sessions.join()
+
+    @invariant()
+    def what_arrived_is_in_order(self):
+        for name, got in self.got.items():
+            assert got == self.expected[name][: len(got)], name
+
+    @invariant()
+    def what_is_held_is_bounded(self):
+        for end in self.pair.ends:
+            for peer in end.sessions._profile.peers.values():
+                assert all(len(s.held) <= 4097 for s in peer.incoming.values())
+
+    def teardown(self):
+        if not hasattr(self, "pair"):
+            return
+        for _ in range(MAX_ASKS + 3):
+            self.pair.pass_time(20)
+        assert self.got == self.expected
+        for end in self.pair.ends:
+            assert end.sessions._profile._history == {}
+
+
+TestLink = Link.TestCase
+TestLink.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

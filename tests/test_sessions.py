@@ -1,0 +1,138 @@
+"""The profile driven: timers, and what waits for peers (``drain``, a full queue)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tsushin.errors import QueueFull
+from tsushin.profile.flow import MAX_WINDOW
+from tsushin.protocol.limits import DEFAULT_LIMITS
+from tsushin.testing import comm_pair
+
+MANY = 4 * MAX_WINDOW
+
+
+def joined(**limits):
+    pair = comm_pair(limits=replace(DEFAULT_LIMITS, **limits))
+    pair.frontend.got = []
+    pair.frontend.register_target(
+        "t", lambda comm, _: comm.on_msg(lambda m: pair.frontend.got.append(m["content"]["data"]))
+    )
+    pair.join()
+    comm = pair.kernel.new_comm("t")
+    pair.run()
+    return pair, comm
+
+
+def send_many(comm, on_full):
+    for n in range(MANY):
+        comm.send({"n": n, "text": "x" * 100}, on_full=on_full)
+
+
+def test_only_so_much_is_under_way_and_the_rest_follows():
+    pair, comm = joined()
+    before = len(pair.sent)
+    for n in range(MANY):
+        comm.send({"n": n})
+    assert len(pair.sent) - before <= MAX_WINDOW
+    pair.pass_time(30)
+    assert [data["n"] for data in pair.frontend.got] == list(range(MANY))
+
+
+def test_drained_is_when_all_has_arrived():
+    pair, comm = joined()
+    for n in range(MANY):
+        comm.send({"n": n})
+    drained = comm.drain()
+    assert drained.is_waiting()
+    pair.pass_time(30)
+    drained.result(0)
+    assert len(pair.frontend.got) == MANY
+
+
+def test_without_peers_it_is_drained_at_once():
+    pair = comm_pair()
+    comm = pair.kernel.new_comm("t")
+    comm.send({"n": 1})
+    comm.drain().result(0)
+
+
+def test_of_what_waits_with_one_key_only_the_newest_is_sent():
+    pair, comm = joined()
+    for n in range(MANY):
+        comm.send({"n": n}, coalesce="position")
+    comm.send({"n": "last"})
+    pair.pass_time(30)
+    numbers = [data["n"] for data in pair.frontend.got]
+    assert numbers[-2:] == [MANY - 1, "last"]
+    assert len(numbers) <= MAX_WINDOW + 2
+    assert numbers[:-1] == sorted(numbers[:-1])
+
+
+@pytest.mark.parametrize("on_full", ["wait", "raise"])
+def test_a_full_queue_is_an_error_that_says_what_to_do(on_full):
+    pair, comm = joined(max_queue_bytes=1000)
+    with pytest.raises(QueueFull) as caught:
+        send_many(comm, on_full)
+    assert caught.value.limit == 1000
+    sent_before = [data["n"] for data in pair.frontend.got]
+    pair.pass_time(30)
+    numbers = [data["n"] for data in pair.frontend.got]
+    assert numbers == list(range(len(numbers)))  # what was sent without an error has arrived
+    assert len(numbers) > len(sent_before)
+    comm.send({"n": "again"})
+    pair.pass_time(30)
+    assert pair.frontend.got[-1]["n"] == "again"
+
+
+def test_a_full_queue_keeps_no_answer_and_no_close_back():
+    pair, comm = joined(max_queue_bytes=1000)
+    comm.handle("x", lambda _: "answer")
+    with pytest.raises(QueueFull):
+        send_many(comm, "raise")
+    answer = pair.frontend.get_comm(comm.comm_id).request("x")
+    pair.pass_time(30)
+    assert answer.result(0) == "answer"
+    comm.close()
+    pair.pass_time(30)
+    assert pair.frontend.comms == {}
+
+
+def test_a_peer_that_lags_holds_nobody_up_and_recovers():
+    pair = comm_pair(frontends=2, on_unknown="ignore")
+    for front in pair.frontends:
+        front.got, front.gaps = [], []
+
+        def target(comm, _, front=front):
+            comm.on_msg(lambda m: front.got.append(m["content"]["data"]["n"]))
+            comm.on_gap(front.gaps.append)
+
+        front.register_target("t", target)
+    pair.join()
+    comm = pair.kernel.new_comm("t")
+    pair.run()
+    awake, asleep = pair.frontends
+    asleep.links[0].is_asleep = True
+    choices = pair.choices
+    pair.choices = lambda: [c for c in choices() if c.end is not asleep]
+    for n in range(MANY):
+        comm.send({"n": n})
+    pair.pass_time(20)
+    assert awake.got == list(range(MANY))
+    assert asleep.got == []
+    pair.choices = choices
+    pair.pass_time(100)
+    assert asleep.got[-1] == MANY - 1
+    assert asleep.got == sorted(asleep.got)
+    assert len(asleep.got) + sum(asleep.gaps) == MANY
+
+
+def test_when_the_last_peer_leaves_what_waits_is_sent():
+    pair, comm = joined()
+    for n in range(MANY):
+        comm.send({"n": n})
+    pair.frontend.sessions.leave()
+    pair.pass_time(5)
+    assert [data["n"] for data in pair.frontend.got] == list(range(MANY))
