@@ -77,6 +77,7 @@ def test_every_public_method_is_in_the_specification():
         "deliver",
         "may_answer",
         "cancel_request",
+        "credit_request",
         "renew_locks",
         "runtime_for",
         "send_comm",

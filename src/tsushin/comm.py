@@ -23,9 +23,10 @@ from tsushin.protocol.limits import Limits
 from tsushin.protocol.messages import ClassicMessage, CommId, JsonObject, to_classic
 from tsushin.protocol.routing import CommRecord
 from tsushin.protocol.states import State
-from tsushin.requests import Answer, Requests
+from tsushin.requests import DEFAULT_WINDOW, Answer, Requests
 from tsushin.runtime import Handler, Run, Runtime
 from tsushin.sessions import Sessions
+from tsushin.streams import Stream
 
 Data = Mapping[str, object]
 Buffers = Sequence[BytesLike]
@@ -58,6 +59,9 @@ class CommOwner(Protocol):
 
     def cancel_request(self, comm_id: str, req: str, but: str | None) -> None:
         """See ``Asking.cancel_request``."""
+
+    def credit_request(self, comm_id: str, req: str, taken: int, session: str) -> None:
+        """See ``Asking.credit_request``."""
 
     def open_comm(self, comm: Comm, encoded: Encoded) -> None:
         """Register the comm and send its ``comm_open``."""
@@ -336,6 +340,35 @@ class Comm:
         """
         return self.request(name, data, timeout=timeout).result()
 
+    def stream(
+        self,
+        name: str,
+        data: Data | None = None,
+        *,
+        window: int = DEFAULT_WINDOW,
+        timeout: float | None = DEFAULT_TIMEOUT_S,
+    ) -> Stream:
+        """Ask the peer's ``handle(name, …)`` for an answer in parts; iterate over what this returns.
+
+        ``async for part in comm.stream(…)``, or ``for`` in a plain cell. The peer's function yields the
+        parts; one that returns a value gives one part.
+
+        Args:
+            name: as the peer registered it.
+            data: a JSON object; may hold bytes and arrays.
+            window: parts that may have arrived unread; the function waits at its ``yield`` until one is read.
+            timeout: seconds to wait for each part; None waits as long as the comm is open.
+
+        Raises:
+            ValueError: ``window`` is below 1.
+            CommClosed, CommNotOpen, TypeError: as ``send``.
+
+        The iteration raises what the answer of ``request`` raises.
+        """
+        if window < 1:
+            raise ValueError(f"window: expected 1 or more parts, got {quote(window)}")
+        return self._requests.ask_stream(name, data, timeout, window)
+
     @overload
     def handle(self, name: str, f: H) -> H: ...
     @overload
@@ -345,8 +378,8 @@ class Comm:
 
         Args:
             name: what the peer asks for.
-            f: its value, any JSON value or binary, is the answer; what it raises is the peer's error. Left
-                out, this is a decorator.
+            f: its value, any JSON value or binary, is the answer; what it yields are the parts of it, for
+                who asked by ``stream``; what it raises is the peer's error. Left out, this is a decorator.
 
         Returns:
             The function; it replaces the one before.

@@ -45,7 +45,7 @@ from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
 from tsushin.peers import Peer
 from tsushin.profile import requests
 from tsushin.profile.control import TARGET as SESSION_TARGET
-from tsushin.profile.requests import Answered, Asked, Failed
+from tsushin.profile.requests import Answered, Asked, Failed, Part
 from tsushin.profile.sessions import Profile
 from tsushin.protocol.buffers import Encoded, restore_data
 from tsushin.protocol.contents import comm_content, comm_info_content
@@ -162,6 +162,7 @@ class CommManager:
                 deliver=self._deliver_late,
                 gap=self._tell_gap,
                 cancelled=self._cancel_request,
+                credited=self._credit_request,
                 peers_changed=self._look_at_requests,
                 new_life=self._lose_kernel,
             ),
@@ -554,6 +555,11 @@ class CommManager:
         if isinstance(comm, Comm):
             comm._requests.cancel_answer(req)
 
+    def _credit_request(self, comm_id: str, req: str, taken: int) -> None:
+        comm = self.comms.get(comm_id)
+        if isinstance(comm, Comm):
+            comm._requests.credit_answer(req, taken)
+
     def _lose_kernel(self) -> None:
         about = "the kernel was restarted"
         self.lose(about, KernelGone(about, why="restarted"))
@@ -574,6 +580,10 @@ class CommManager:
     def cancel_request(self, comm_id: str, req: str, but: str | None) -> None:
         """Nobody waits for an answer any more; ``but`` has given it."""
         self.sessions.cancel(comm_id, req, but)
+
+    def credit_request(self, comm_id: str, req: str, taken: int, session: str) -> None:
+        """So many parts of an answer were taken."""
+        self.sessions.credit(comm_id, req, taken, session)
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -685,7 +695,7 @@ class CommManager:
                 comm._delivery.put(message)
             case Asked():
                 comm._requests.take_request(about, message)
-            case Answered() | Failed():
+            case Answered() | Part() | Failed():
                 comm._requests.take_answer(about, message.session)
 
     def _close_received(self, event: Closed) -> None:

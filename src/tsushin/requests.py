@@ -11,7 +11,7 @@ import inspect
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from uuid import uuid4
@@ -30,14 +30,19 @@ from tsushin.profile.requests import (
     Answered,
     Asked,
     Failed,
+    Part,
     answer_entry,
     failure_entry,
+    part_entry,
     request_entry,
 )
 from tsushin.protocol.messages import JsonObject, Message, to_classic
 from tsushin.runtime import Cancel, Handler, Runtime
 from tsushin.sessions import GRACE_S
+from tsushin.streams import Stream
 
+# Parts of a stream that may be unread.
+DEFAULT_WINDOW: Final = 16
 # Async functions of one comm under way; what is asked beyond waits its turn.
 MAX_RUNNING: Final = 64
 
@@ -61,13 +66,31 @@ class Asking(Protocol):
     def cancel_request(self, comm_id: str, req: str, but: str | None) -> None:
         """Tell peers, all but one, that nobody waits for an answer any more."""
 
+    def credit_request(self, comm_id: str, req: str, taken: int, session: str) -> None:
+        """Tell a peer how many parts of its answer were taken in all."""
+
 
 @dataclass(slots=True)
 class _Waiting:
-    """A request without its answer; ``without`` are the sessions that have no handler for it."""
+    """A request without its whole answer.
 
-    expected: Expected[Answer]
+    Attributes:
+        without: the sessions that have no handler for it.
+        session: of the peer whose parts it takes.
+    """
+
+    expected: Expected[Answer] | Stream
     without: set[str] = field(default_factory=set)
+    session: str | None = None
+
+
+@dataclass(slots=True)
+class _Sending:
+    """A stream that is sent: how many parts were taken, and who waits for more to be."""
+
+    window: int
+    taken: int = 0
+    room: Expected[None] | None = None
 
 
 class Requests:
@@ -94,6 +117,7 @@ class Requests:
         self._lock = threading.Lock()
         self._handlers: dict[str, Handler] = {}
         self._waiting: dict[str, _Waiting] = {}
+        self._sending: dict[str, _Sending] = {}
         self._cancels: dict[str, Cancel] = {}  # by request: ends the async function that answers
         self._running = 0
         self._queue: deque[tuple[Asked, Message]] = deque()
@@ -115,20 +139,54 @@ class Requests:
             wait=self._runtime.wait,
             abandoned=lambda: self._abandon(req),
         )
+        self._ask(data, Asked(req, name), expected)
+        return expected
+
+    def ask_stream(
+        self,
+        name: str,
+        data: Mapping[str, object] | None,
+        timeout_s: float | None,
+        window: int,
+    ) -> Stream:
+        """Send a request for an answer in parts; return them, to come. Errors as ``Comm.send``."""
+        req = uuid4().hex
+        stream = Stream(
+            f"part of the answer to {quote(name)} on {self._about()}",
+            timeout_s=timeout_s,
+            window=window,
+            wait=self._runtime.wait,
+            give_credit=lambda taken: self._give_credit(req, taken),
+            cancel=lambda: self._abandon(req),
+        )
+        self._ask(data, Asked(req, name, window), stream)
+        return stream
+
+    def _ask(
+        self,
+        data: Mapping[str, object] | None,
+        asked: Asked,
+        expected: Expected[Answer] | Stream,
+    ) -> None:
+        req = asked.req
         with self._lock:
             self._waiting = {i: w for i, w in self._waiting.items() if w.expected.is_waiting()}
             self._waiting[req] = _Waiting(expected)
         try:
-            self._send(data, request_entry(Asked(req, name)))
+            self._send(data, request_entry(asked))
         except BaseException:
             self._waiting.pop(req, None)
             raise
         self._look_at(req)
         if req in self._waiting and self._asking.may_answer(self._comm_id) is None:
             self._runtime.later(GRACE_S, lambda: self._look_at(req))
-        return expected
 
-    def take_answer(self, answer: Answered | Failed, session: str) -> None:
+    def _give_credit(self, req: str, taken: int) -> None:
+        waiting = self._waiting.get(req)
+        if waiting is not None and waiting.session is not None:
+            self._asking.credit_request(self._comm_id, req, taken, waiting.session)
+
+    def take_answer(self, answer: Answered | Part | Failed, session: str) -> None:
         """Give an answer to who waits for it; one nobody waits for any more is counted as late.
 
         Args:
@@ -142,18 +200,31 @@ class Requests:
                 self.late += 1
         if waiting is None or is_for_nobody:
             return
+        if isinstance(answer, Part):
+            self._take_part(answer, waiting, session)
+            return
+        if waiting.session not in (None, session):
+            return  # another one's parts are taken
         if isinstance(answer, Failed) and answer.name == NO_HANDLER:
             waiting.without.add(session)
             self._look_at(answer.re, answer.message)
             return
         self._waiting.pop(answer.re, None)
-        self._asking.cancel_request(self._comm_id, answer.re, session)  # the first one counts
+        if waiting.session is None:  # the first one counts
+            self._asking.cancel_request(self._comm_id, answer.re, session)
         expected = waiting.expected
         if isinstance(answer, Answered):
             expected.settle(answer.value)
         else:
             text = f"{answer.name}: {answer.message}"
             expected.fail(RemoteError(text, name=answer.name, remote_traceback=answer.traceback))
+
+    def _take_part(self, part: Part, waiting: _Waiting, session: str) -> None:
+        if waiting.session is None:  # the first one counts
+            waiting.session = session
+            self._asking.cancel_request(self._comm_id, part.re, session)
+        if waiting.session == session and isinstance(waiting.expected, Stream):
+            waiting.expected.put(part.value)
 
     def peers_changed(self) -> None:
         """Somebody came or left, or refused the comm: what nobody can answer any more fails."""
@@ -166,7 +237,8 @@ class Requests:
         may_answer = self._asking.may_answer(self._comm_id)
         if waiting is None or (may_answer is None and not waiting.without):
             return
-        if not (may_answer or set()) - waiting.without:
+        left = (may_answer or set()) - waiting.without
+        if not left or waiting.session not in (None, *left):
             self._waiting.pop(req, None)
             waiting.expected.fail(NoPeer(f"{waiting.expected.about}: {why}"))
 
@@ -216,7 +288,9 @@ class Requests:
         except (Exception, SystemExit) as error:  # a handler never ends its host
             self._fail(asked, error, message)
         else:
-            if inspect.isawaitable(result):
+            if isinstance(result, AsyncIterator | Generator):
+                self._await(asked, message, self._send_parts(asked, result))
+            elif inspect.isawaitable(result):
                 self._await(asked, message, result)
             else:
                 self._succeed(asked, result, message)
@@ -233,7 +307,49 @@ class Requests:
         """See ``CommManager.renew_locks``."""
         self._lock = threading.Lock()
 
+    def credit_answer(self, req: str, taken: int) -> None:
+        """So many parts of this answer were taken in all: more may be sent. Any thread."""
+        with self._lock:
+            sending = self._sending.get(req)
+            if sending is None or taken <= sending.taken:
+                return
+            sending.taken = taken
+            room, sending.room = sending.room, None
+        if room is not None:
+            room.settle(None)
+
     # ------------------------------------------------------------------ inside
+
+    # Any: what a user's function yields.
+    async def _send_parts(
+        self, asked: Asked, parts: AsyncIterator[Any] | Generator[Any, None, None]
+    ) -> None:
+        """Send each part as it comes, no more ahead of the reader than it wants."""
+        sent = 0
+        self._sending[asked.req] = _Sending(asked.stream)
+        try:
+            if not asked.stream:
+                raise TypeError("the answer comes in parts: use comm.stream(…) instead of request")
+            async for value in _each(parts):
+                await self._room(asked.req, sent)
+                sent += 1
+                self._send({"value": value}, part_entry(asked.req, sent))
+        finally:
+            self._sending.pop(asked.req, None)
+            if isinstance(parts, Generator):
+                parts.close()
+            elif isinstance(parts, AsyncGenerator):
+                await parts.aclose()
+
+    async def _room(self, req: str, sent: int) -> None:
+        """Wait until the reader wants more than it was sent."""
+        while True:
+            with self._lock:
+                sending = self._sending[req]
+                if sent < sending.taken + sending.window:
+                    return
+                room = sending.room = Expected(f"credit for {req}", timeout_s=None)
+            await room
 
     # Any: the awaitable is the user's.
     def _await(self, asked: Asked, message: Message, result: Any) -> None:
@@ -280,6 +396,16 @@ class Requests:
             send()
         except (CommClosed, TransportError):
             return
+
+
+# Any: what a user's function yields.
+async def _each(parts: AsyncIterator[Any] | Generator[Any, None, None]) -> AsyncIterator[Any]:
+    if isinstance(parts, Generator):
+        for value in parts:
+            yield value
+    else:
+        async for value in parts:
+            yield value
 
 
 def _text(error: BaseException) -> str:

@@ -19,6 +19,7 @@ from tsushin.peers import Peer, Peers
 from tsushin.profile.events import (
     Accepted,
     Cancelled,
+    Credited,
     Declined,
     Gap,
     Joined,
@@ -46,6 +47,7 @@ class Hooks:
         deliver: hands on messages that nothing brought just now.
         gap: so many messages of a comm are missing for good.
         cancelled: nobody waits for the answer to a request of a comm.
+        credited: so many parts of the answer to a request of a comm were taken.
         peers_changed: who may answer is not who could before.
         new_life: at a frontend: the kernel end is another one than before.
     """
@@ -54,6 +56,7 @@ class Hooks:
     deliver: Callable[[list[Message]], None]
     gap: Callable[[str, int], None]
     cancelled: Callable[[str, str], None]
+    credited: Callable[[str, str, int], None]
     peers_changed: Callable[[], None]
     new_life: Callable[[], None]
 
@@ -195,6 +198,10 @@ class Sessions:
         if self._profile.peers:
             self._do(lambda now: self._profile.cancel(comm_id, req, now, but=but))
 
+    def credit(self, comm_id: str, req: str, taken: int, session: str) -> None:
+        """So many parts of an answer of this peer were taken."""
+        self._do(lambda now: self._profile.credit(comm_id, req, taken, now, session))
+
     def may_come(self) -> bool:
         """Say whether a first peer may still say hello."""
         return self._clock() < self._hopes_until
@@ -260,6 +267,8 @@ class Sessions:
                     self._hooks.gap(event.comm_id, event.missed)
                 case Cancelled():
                     self._hooks.cancelled(event.comm_id, event.req)
+                case Credited():
+                    self._hooks.credited(event.comm_id, event.req, event.taken)
 
     def _meet_peer(self, event: Joined | Left | Restarted | Declined) -> None:
         match event:

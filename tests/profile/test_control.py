@@ -29,7 +29,7 @@ DEFAULTS = {
     "epoch": "",
     "resume": None,
     "recovered": True,
-    **{key: [] for key in ("open", "again", "accepted", "refused", "cancel")},
+    **{key: [] for key in ("open", "again", "accepted", "refused", "cancel", "credit")},
     **{key: {} for key in ("sent", "seen", "want", "gone")},
 }
 

@@ -49,6 +49,11 @@ def valid() -> dict[str, tuple[str, Json, Json]]:
             {"accepted": ["a", "b"], "refused": ["c"]},
             {"accepted": ["a", "b"], "refused": ["c"]},
         ),
+        "credit": (
+            "Parts of an answer were taken.",
+            {"credit": [["c", "r1", 8]]},
+            {"credit": [["c", "r1", 8]]},
+        ),
         "cancel": (
             "An answer is wanted no more.",
             {"cancel": [["c", "r1"]]},

@@ -19,18 +19,30 @@ def valid() -> dict[str, tuple[str, Json, Json, Json | None]]:
     """Return name -> (about, entry, data, what it is)."""
     failed = {"type": "failed", "re": "r1", **ERROR, "traceback": ""}
     return {
-        "request": ("A request.", ASKED, {"a": 1}, {"type": "asked", **ASKED}),
+        "request": ("A request.", ASKED, {"a": 1}, {"type": "asked", **ASKED, "stream": 0}),
+        "request-stream": (
+            "A request whose answer may come in parts.",
+            {**ASKED, "stream": 16},
+            {},
+            {"type": "asked", **ASKED, "stream": 16},
+        ),
+        "part": (
+            "A part of an answer.",
+            {"re": "r1", "part": 2},
+            {"value": [1]},
+            {"type": "part", "re": "r1", "part": 2, "value": [1]},
+        ),
         "request-unicode": (
             "Names are any text.",
             {"req": "r1", "name": "範囲"},
             {},
-            {"type": "asked", "req": "r1", "name": "範囲"},
+            {"type": "asked", "req": "r1", "name": "範囲", "stream": 0},
         ),
         "request-unknown-keys": (
             "Keys of later versions are passed over.",
             {**ASKED, "later": [1]},
             {},
-            {"type": "asked", **ASKED},
+            {"type": "asked", **ASKED, "stream": 0},
         ),
         "answer": (
             "An answer has its value in the data.",
@@ -95,6 +107,16 @@ def invalid() -> dict[str, tuple[str, Json, str]]:
             "An error says what happened.",
             {"re": "r1", "error": {"name": "KeyError"}},
             "metadata.tsushin.message: expected text",
+        ),
+        "stream-zero": (
+            "A window is a count.",
+            {**ASKED, "stream": 0},
+            "metadata.tsushin.stream: expected a count",
+        ),
+        "part-text": (
+            "A part has a number.",
+            {"re": "r1", "part": "2"},
+            "metadata.tsushin.part: expected a count",
         ),
         "traceback-list": (
             "A traceback is text.",

@@ -19,7 +19,7 @@ from tsushin.protocol.messages import Channel, Header, JsonObject, Message
 
 PROFILE: Final = 1
 TARGET: Final = "tsushin.session"
-FEATURES: Final = ("requests", "sequence", "cancel")
+FEATURES: Final = ("requests", "sequence", "cancel", "streams")
 
 Number = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
@@ -68,6 +68,7 @@ class Control:
         accepted: comms whose open found its target.
         refused: comms whose open did not.
         cancel: comm id and request id of answers that nobody waits for any more.
+        credit: comm id, request id, and how many parts of the answer were taken in all.
     """
 
     profile: Number = 0
@@ -85,6 +86,7 @@ class Control:
     accepted: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     cancel: tuple[tuple[str, str], ...] = ()
+    credit: tuple[tuple[str, str, Number], ...] = ()
 
 
 _NOTHING: Final[JsonObject] = msgspec.to_builtins(Control())

@@ -74,4 +74,16 @@ class Cancelled:
     req: str
 
 
-ProfileEvent = Joined | Left | Declined | Restarted | Gap | Accepted | Refused | Cancelled
+@dataclass(frozen=True, slots=True)
+class Credited:
+    """A peer has taken so many parts, in all, of the answer to a request."""
+
+    session: SessionId
+    comm_id: CommId
+    req: str
+    taken: int
+
+
+ProfileEvent = (
+    Joined | Left | Declined | Restarted | Gap | Accepted | Refused | Cancelled | Credited
+)

@@ -1,9 +1,10 @@
 """Requests and answers as they travel: ordinary comm messages with an entry in ``metadata.tsushin``.
 
-A request is ``{req, name}``, its answer ``{re, ok}`` with the value in ``data.value``, or ``{re, error}``. A
-plain peer sees comm messages like any other.
+A request is ``{req, name}``, its answer ``{re, ok}`` with the value in ``data.value``, or ``{re, error}``.
+With ``stream`` in the request the answer may come in parts, ``{re, part}``, before that. A plain peer sees
+comm messages like any other.
 
-Spec: spec/profile.md, "Requests". Vectors: spec/vectors/profile.
+Spec: spec/profile.md, "Requests" and "Streams". Vectors: spec/vectors/profile.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ MAX_TEXT: Final = 64 * 1024  # characters of an error's texts; a traceback is cu
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The peer asks for ``name`` and waits for an answer with its id."""
+    """The peer asks for ``name`` and waits for an answer with its id.
+
+    Attributes:
+        stream: how many parts it takes ahead of what it has read; 0 where it takes one answer.
+    """
 
     req: str
     name: str
+    stream: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,15 @@ class Answered:
     """The peer answers a request with ``value``."""
 
     re: str
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of an answer; ``part`` counts from 1."""
+
+    re: str
+    part: int
     value: object
 
 
@@ -52,12 +67,18 @@ class Failed:
 
 def request_entry(asked: Asked) -> JsonObject:
     """Return what belongs into ``metadata.tsushin`` of a request."""
-    return {"req": asked.req, "name": asked.name}
+    window = {"stream": asked.stream} if asked.stream else {}
+    return {"req": asked.req, "name": asked.name, **window}
 
 
 def answer_entry(re: str) -> JsonObject:
     """Return what belongs into ``metadata.tsushin`` of an answer; its value goes into the data."""
     return {"re": re, "ok": True}
+
+
+def part_entry(re: str, part: int) -> JsonObject:
+    """Return what belongs into ``metadata.tsushin`` of a part; its value goes into the data."""
+    return {"re": re, "part": part}
 
 
 def failure_entry(failed: Failed) -> JsonObject:
@@ -68,7 +89,7 @@ def failure_entry(failed: Failed) -> JsonObject:
     return {"re": failed.re, "error": error}
 
 
-def read(message: Message) -> Asked | Answered | Failed | None:
+def read(message: Message) -> Asked | Answered | Part | Failed | None:
     """Say what a ``comm_msg`` is besides; None for one that is neither request nor answer.
 
     Raises:
@@ -78,7 +99,8 @@ def read(message: Message) -> Asked | Answered | Failed | None:
     if not isinstance(ours, dict):
         return None
     if "req" in ours:
-        return Asked(_text(ours, "req"), _text(ours, "name"))
+        window = _count(ours, "stream") if "stream" in ours else 0
+        return Asked(_text(ours, "req"), _text(ours, "name"), window)
     if "re" not in ours:
         return None
     re = _text(ours, "re")
@@ -88,9 +110,18 @@ def read(message: Message) -> Asked | Answered | Failed | None:
             raise _fault("error", "object", error)
         traceback = _text(error, "traceback") if "traceback" in error else ""
         return Failed(re, _text(error, "name"), _text(error, "message"), traceback)
+    if "part" in ours:
+        return Part(re, _count(ours, "part"), message.content["data"].get("value"))
     if ours.get("ok") is not True:
         raise _fault("ok", "true", ours.get("ok"))
     return Answered(re, message.content["data"].get("value"))
+
+
+def _count(holder: JsonObject, key: str) -> int:
+    value = holder.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise _fault(key, "a count", value)
+    return value
 
 
 def _text(holder: JsonObject, key: str) -> str:

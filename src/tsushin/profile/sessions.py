@@ -43,6 +43,7 @@ from tsushin.profile.control import (
 from tsushin.profile.events import (
     Accepted,
     Cancelled,
+    Credited,
     Declined,
     Gap,
     Joined,
@@ -354,6 +355,12 @@ class Profile:
             if peer.session != but:
                 self._say(peer.control, {"cancel": ((comm_id, req),)}, now)
 
+    def credit(self, comm_id: str, req: str, taken: int, now: float, session: str) -> None:
+        """Tell a peer how many parts of its answer were taken in all."""
+        peer = self.peers.get(session)
+        if peer is not None:
+            self._say(peer.control, {"credit": ((comm_id, req, taken),)}, now)
+
     def _say(
         self,
         comm_id: str,
@@ -633,6 +640,7 @@ class Profile:
         if control.refused:
             self._events.append(Refused(session, control.refused))
         self._events += [Cancelled(session, CommId(i), req) for i, req in control.cancel]
+        self._events += [Credited(session, CommId(i), req, n) for i, req, n in control.credit]
         return handed_on
 
     def _receive_seen(self, peer: Peer, seen: dict[str, int], now: float) -> None:

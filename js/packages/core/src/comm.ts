@@ -27,6 +27,7 @@ import type { Asking, RequestHandler } from "./requests.js";
 import { Requests } from "./requests.js";
 import type { Runtime } from "./runtime.js";
 import type { Sessions } from "./sessions.js";
+import type { Stream, StreamOptions } from "./streams.js";
 
 export type { CloseHandler, GapHandler, MsgHandler, RequestHandler };
 
@@ -238,9 +239,21 @@ export class Comm implements Disposable {
   }
 
   /**
+   * Ask the peer's `handle(name, …)` for an answer in parts: `for await (const part of comm.stream(…))`. The
+   * peer's function yields the parts; one that returns a value gives one part. `timeout` is in seconds, for
+   * each part. Leaving the loop ends the function.
+   *
+   * Throws as `send`, and RangeError: the window is below 1. The iteration throws what the promise of `request`
+   * is rejected with.
+   */
+  stream(name: string, data: Data = null, options: StreamOptions = {}): Stream {
+    return this._requests.askStream(name, data, options);
+  }
+
+  /**
    * Answer the peer's requests for `name` by `f(msg)`; returns it. What it returns, or the promise it
-   * returns resolves to, any JSON value or binary, is the answer; what it throws is the peer's error.
-   * It replaces the one before.
+   * returns resolves to, any JSON value or binary, is the answer; what it yields are the parts of it, for who
+   * asked by `stream`; what it throws is the peer's error. It replaces the one before.
    */
   handle<F extends RequestHandler>(name: string, f: F): F {
     if (typeof f !== "function") throw new TypeError(`handle "${name}": expected a function`);

@@ -148,6 +148,8 @@ export class CommManager implements CommOwner {
         deliver: (messages) => messages.forEach((message) => this.#take(message)),
         gap: (comm_id, missed) => this.comms.get(comm_id)?._delivery.tellGap(missed),
         cancelled: (comm_id, req) => this.comms.get(comm_id)?._requests.cancelAnswer(req),
+        credited: (comm_id, req, taken) =>
+          this.comms.get(comm_id)?._requests.creditAnswer(req, taken),
         peersChanged: () => this.comms.forEach((comm) => comm._requests.peersChanged()),
         newLife: () => this.#loseKernel(),
       },
@@ -366,6 +368,11 @@ export class CommManager implements CommOwner {
   /** Nobody waits for an answer any more; `but` has given it. */
   cancelRequest(comm_id: string, req: string, but: string | null): void {
     this.sessions.cancel(comm_id, req, but);
+  }
+
+  /** So many parts of an answer were taken. */
+  creditRequest(comm_id: string, req: string, taken: number, session: string): void {
+    this.sessions.credit(comm_id, req, taken, session);
   }
 
   // ---------------------------------------------------------------- inside

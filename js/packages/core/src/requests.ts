@@ -10,12 +10,20 @@ import { CommClosed, NoPeer, RemoteError, TransportError, quote } from "./errors
 import type { WaitOptions } from "./expected.js";
 import { Expected } from "./expected.js";
 import { newId } from "./ids.js";
-import type { Answered, Asked, Failed } from "./profile/requests.js";
-import { NO_HANDLER, answerEntry, failureEntry, requestEntry } from "./profile/requests.js";
+import type { Answered, Asked, Failed, Part } from "./profile/requests.js";
+import {
+  NO_HANDLER,
+  answerEntry,
+  failureEntry,
+  partEntry,
+  requestEntry,
+} from "./profile/requests.js";
 import type { JsonObject, Message, MsgMessage } from "./protocol/messages.js";
 import { toClassic } from "./protocol/messages.js";
 import type { Runtime } from "./runtime.js";
 import { GRACE } from "./sessions.js";
+import type { Parts, StreamOptions } from "./streams.js";
+import { Sending, Stream, partsOf } from "./streams.js";
 import { describe, isPromise } from "./runtime.js";
 
 export const MAX_RUNNING = 64; // asynchronous functions of one comm; what is asked beyond waits its turn
@@ -37,12 +45,17 @@ export interface Asking {
   mayAnswer(comm_id: string): ReadonlySet<string> | null;
   /** Tell peers, all but one, that nobody waits for an answer any more. */
   cancelRequest(comm_id: string, req: string, but: string | null): void;
+  /** Tell a peer how many parts of its answer were taken in all. */
+  creditRequest(comm_id: string, req: string, taken: number, session: string): void;
 }
 
-/** A request without its answer; `without` are the sessions that have no handler for it. */
+/** A request without its whole answer. */
 interface WaitingRequest {
-  readonly expected: Expected<unknown>;
+  readonly expected: Expected<unknown> | Stream;
+  /** The sessions that have no handler for it. */
   readonly without: Set<string>;
+  /** Of the peer whose parts it takes. */
+  session: string | null;
 }
 
 /** The requests of one comm. */
@@ -56,6 +69,7 @@ export class Requests {
   readonly #about: () => string;
   readonly #handlers = new Map<string, RequestHandler>();
   readonly #waiting = new Map<string, WaitingRequest>();
+  readonly #sending = new Map<string, Sending>();
   readonly #underWay = new Map<string, AbortController>(); // by request that is answered here
   #queue: [Asked, Message][] = [];
   #running = 0;
@@ -84,9 +98,29 @@ export class Requests {
     const about = `answer to ${quote(name)} on ${this.#about()}`;
     const expected = new Expected<unknown>(about, { ...options, abandoned });
     if (!expected.isWaiting) return expected.promise;
-    this.#waiting.set(req, { expected, without: new Set() }); // before it is sent: it may be there at once
+    this.#ask(data, req, requestEntry(req, name), expected);
+    return expected.promise;
+  }
+
+  /** Send a request for an answer in parts; return them, to come. Throws as `Comm.send`. */
+  askStream(name: string, data: unknown, options: StreamOptions): Stream {
+    const req = newId();
+    const stream = new Stream(`part of the answer to ${quote(name)} on ${this.#about()}`, options, {
+      giveCredit: (taken) => {
+        const session = this.#waiting.get(req)?.session ?? null;
+        if (session !== null) this.#asking.creditRequest(this.#commId, req, taken, session);
+      },
+      cancel: () => this.#abandon(req),
+    });
+    if (stream.isWaiting) this.#ask(data, req, requestEntry(req, name, stream.window), stream);
+    return stream;
+  }
+
+  #ask(data: unknown, req: string, entry: JsonObject, expected: Expected<unknown> | Stream): void {
+    // Before it is sent: the answer may be there at once.
+    this.#waiting.set(req, { expected, without: new Set(), session: null });
     try {
-      this.#send(data, requestEntry(req, name));
+      this.#send(data, entry);
     } catch (error) {
       this.#waiting.delete(req);
       throw error;
@@ -95,33 +129,47 @@ export class Requests {
     if (this.#waiting.has(req) && this.#asking.mayAnswer(this.#commId) === null) {
       this.#runtime.later(GRACE, () => this.#lookAt(req));
     }
-    return expected.promise;
   }
 
   /**
    * Give an answer to who waits for it; one nobody waits for any more is counted as late. `session` is that
    * of the peer that answers.
    */
-  takeAnswer(answer: Answered | Failed, session: string): void {
+  takeAnswer(answer: Answered | Part | Failed, session: string): void {
     const waiting = this.#waiting.get(answer.re);
     if (waiting?.expected.isWaiting !== true) {
       this.#waiting.delete(answer.re);
       this.late += 1;
       return;
     }
+    if (answer.type === "part") {
+      this.#takePart(answer, waiting, session);
+      return;
+    }
+    if (waiting.session !== null && waiting.session !== session) return; // another's parts are taken
     if (answer.type === "failed" && answer.name === NO_HANDLER) {
       waiting.without.add(session);
       this.#lookAt(answer.re, answer.message);
       return;
     }
     this.#waiting.delete(answer.re);
-    this.#asking.cancelRequest(this.#commId, answer.re, session); // the first one counts
+    // The first one counts.
+    if (waiting.session === null) this.#asking.cancelRequest(this.#commId, answer.re, session);
     if (answer.type === "answered") {
       waiting.expected.settle(answer.value);
     } else {
       const { name, message, traceback: remote_traceback } = answer;
       waiting.expected.fail(new RemoteError(`${name}: ${message}`, { name, remote_traceback }));
     }
+  }
+
+  #takePart({ re, value }: Part, waiting: WaitingRequest, session: string): void {
+    if (waiting.session === null) {
+      waiting.session = session; // the first one counts
+      this.#asking.cancelRequest(this.#commId, re, session);
+    }
+    const { expected } = waiting;
+    if (waiting.session === session && expected instanceof Stream) expected.put(value);
   }
 
   /** Somebody came or left, or refused the comm: what nobody can answer any more fails. */
@@ -137,6 +185,8 @@ export class Requests {
     for (const { expected } of waiting) expected.fail(error);
     for (const controller of this.#underWay.values()) controller.abort(error);
     this.#underWay.clear();
+    for (const sending of this.#sending.values()) sending.wake();
+    this.#sending.clear();
   }
 
   /** End a request for whose answer nobody is left. */
@@ -144,7 +194,9 @@ export class Requests {
     const waiting = this.#waiting.get(req);
     const mayAnswer = this.#asking.mayAnswer(this.#commId);
     if (waiting === undefined || (mayAnswer === null && waiting.without.size === 0)) return;
-    for (const session of mayAnswer ?? []) if (!waiting.without.has(session)) return;
+    const isLeft = (session: string) => !waiting.without.has(session);
+    const left = [...(mayAnswer ?? [])].filter(isLeft);
+    if (waiting.session === null ? left.length > 0 : left.includes(waiting.session)) return;
     this.#waiting.delete(req);
     waiting.expected.fail(new NoPeer(`${waiting.expected.about}: ${why}`));
   }
@@ -182,6 +234,8 @@ export class Requests {
       this.#fail(asked, error, message);
       return;
     }
+    const parts = partsOf(result);
+    if (parts !== null) result = this.#sendParts(asked, parts, controller.signal);
     if (isPromise(result)) this.#await(asked, message, result, controller);
     else this.#succeed(asked, result, message);
   }
@@ -191,6 +245,33 @@ export class Requests {
     this.#queue = this.#queue.filter(([asked]) => asked.req !== req);
     this.#underWay.get(req)?.abort(new DOMException("nobody waits for the answer", "AbortError"));
     this.#underWay.delete(req);
+    this.#sending.get(req)?.wake();
+    this.#sending.delete(req);
+  }
+
+  /** So many parts of this answer were taken in all: more may be sent. */
+  creditAnswer(req: string, taken: number): void {
+    this.#sending.get(req)?.credit(taken);
+  }
+
+  /** Send each part as it comes, no more ahead of the reader than it wants. */
+  async #sendParts({ req, stream }: Asked, parts: Parts, signal: AbortSignal): Promise<null> {
+    const sending = new Sending(stream);
+    this.#sending.set(req, sending);
+    try {
+      if (stream === 0) throw new TypeError("the answer comes in parts: use comm.stream");
+      for (let sent = 0; ; sent += 1) {
+        await sending.room(sent, signal);
+        if (signal.aborted) break;
+        const part = await parts.next();
+        if (part.done === true || !this.#sending.has(req)) return null;
+        this.#send({ value: part.value ?? null }, partEntry(req, sent + 1));
+      }
+      return null;
+    } finally {
+      this.#sending.delete(req);
+      await parts.return?.();
+    }
   }
 
   #await(

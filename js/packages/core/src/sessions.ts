@@ -30,6 +30,8 @@ export interface Hooks {
   gap(comm_id: string, missed: number): void;
   /** Nobody waits for the answer to a request of a comm. */
   cancelled(comm_id: string, req: string): void;
+  /** So many parts of the answer to a request of a comm were taken. */
+  credited(comm_id: string, req: string, taken: number): void;
   /** Who may answer is not who could before. */
   peersChanged(): void;
   /** At a frontend: the kernel end is another one than before. */
@@ -145,6 +147,11 @@ export class Sessions {
     this.#do((now) => this.#profile.cancel(comm_id, req, now, but));
   }
 
+  /** So many parts of an answer of this peer were taken. */
+  credit(comm_id: string, req: string, taken: number, session: string): void {
+    this.#do((now) => this.#profile.credit(comm_id, req, taken, now, session));
+  }
+
   /** Say whether a first peer may still say hello. */
   mayCome(): boolean {
     return this.#clock() < this.#hopesUntil;
@@ -224,6 +231,10 @@ export class Sessions {
         }
         case "cancelled": {
           this.#hooks.cancelled(event.comm_id, event.req);
+          break;
+        }
+        case "credited": {
+          this.#hooks.credited(event.comm_id, event.req, event.taken);
           break;
         }
         default:

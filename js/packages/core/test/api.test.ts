@@ -103,6 +103,7 @@ it("has no public member of Comm, CommManager or Frontend that spec/api.json lac
     "closeComm",
     "mayAnswer",
     "cancelRequest",
+    "creditRequest",
     "receive",
     "lose",
     "knows",

@@ -8,6 +8,7 @@ import type { Encoded } from "../protocol/buffers.js";
 import { encodeData } from "../protocol/buffers.js";
 import type { JsonObject } from "../protocol/messages.js";
 import type { BufferLike } from "../protocol/views.js";
+import type { Stream, StreamOptions } from "../streams.js";
 import { CallbackRegistry } from "./callbacks.js";
 import { lenientData, pageMessage } from "./pages.js";
 import type {
@@ -17,6 +18,7 @@ import type {
   ClassicTarget,
   LoadClassicTarget,
   PageCallback,
+  PageRequestHandler,
 } from "./types.js";
 
 type Maybe<T> = T | null | undefined;
@@ -101,8 +103,12 @@ class PageComm implements ClassicComm {
     return this.#comm.request(name, data ?? null, options);
   }
 
-  handle(name: string, f: PageCallback): void {
-    this.#comm.handle(name, (msg) => f(pageMessage(msg)));
+  stream(name: string, data?: Maybe<JsonObject>, options?: StreamOptions): Stream {
+    return this.#comm.stream(name, data ?? null, options);
+  }
+
+  handle(name: string, f: PageRequestHandler): void {
+    this.#comm.handle(name, (msg, context) => f(pageMessage(msg), context));
   }
 }
 

@@ -6,6 +6,8 @@ import type { ClassicMessage, JsonObject } from "../protocol/messages.js";
 
 import type { WaitOptions } from "../expected.js";
 import type { BufferLike } from "../protocol/views.js";
+import type { RequestContext } from "../requests.js";
+import type { Stream, StreamOptions } from "../streams.js";
 export type { BufferLike };
 
 /** A message as classic handlers get it: `buffers` are `DataView`s, as ipywidgets expects. */
@@ -14,6 +16,8 @@ export interface PageMessage extends Omit<ClassicMessage, "buffers"> {
 }
 
 export type PageCallback = (message: PageMessage) => unknown;
+/** Answers a request; `signal` ends when nobody waits for the answer any more. */
+export type PageRequestHandler = (msg: PageMessage, context: RequestContext) => unknown;
 
 /** Callbacks for what answers one sent message, found by its `msg_id`. */
 export interface Callbacks {
@@ -52,8 +56,10 @@ export interface ClassicComm {
   on_close(callback: PageCallback): void;
   /** Not in the classic notebook: ask the kernel's `handle(name, …)`. */
   request(name: string, data?: JsonObject | null, options?: WaitOptions): Promise<unknown>;
+  /** Not in the classic notebook: ask it for an answer in parts, to iterate over. */
+  stream(name: string, data?: JsonObject | null, options?: StreamOptions): Stream;
   /** Not in the classic notebook: answer the kernel's requests for `name`. */
-  handle(name: string, f: PageCallback): void;
+  handle(name: string, f: PageRequestHandler): void;
 }
 
 export type ClassicTarget = (comm: ClassicComm, message: PageMessage) => unknown;

@@ -13,7 +13,7 @@ import { isJsonObject, newMessage } from "../protocol/messages.js";
 
 export const PROFILE = 1;
 export const TARGET = "tsushin.session";
-export const FEATURES: readonly string[] = ["requests", "sequence", "cancel"];
+export const FEATURES: readonly string[] = ["requests", "sequence", "cancel", "streams"];
 
 /** Comm id -> number of a message. */
 export type Numbers = Readonly<Record<string, number>>;
@@ -59,6 +59,8 @@ export interface Control {
   readonly refused: readonly string[];
   /** Comm id and request id of answers that nobody waits for any more. */
   readonly cancel: readonly (readonly [string, string])[];
+  /** Comm id, request id, and how many parts of the answer were taken in all. */
+  readonly credit: readonly (readonly [string, string, number])[];
 }
 
 /** Return the id of the control comm of a frontend's session. */
@@ -93,6 +95,7 @@ export function readControl(message: Message): Control {
     accepted: read("accepted", list(text), []),
     refused: read("refused", list(text), []),
     cancel: read("cancel", list(pair(text)), []),
+    credit: read("credit", list(credit), []),
   };
 }
 
@@ -178,6 +181,11 @@ function pair<T>(as: As<T>): As<[T, T]> {
     return [as(value[0], where), as(value[1], where)];
   };
 }
+
+const credit: As<[string, string, number]> = (value, where) => {
+  if (!Array.isArray(value) || value.length !== 3) throw fault(where, "three items", value);
+  return [text(value[0], where), text(value[1], where), number(value[2], where)];
+};
 
 function record<T>(as: As<T>): As<Record<string, T>> {
   return (value, where) => {

@@ -59,5 +59,14 @@ export interface Cancelled {
   readonly req: string;
 }
 
+/** A peer has taken so many parts, in all, of the answer to a request. */
+export interface Credited {
+  readonly type: "credited";
+  readonly session: string;
+  readonly comm_id: string;
+  readonly req: string;
+  readonly taken: number;
+}
+
 export type ProfileEvent =
-  Joined | Left | Declined | Restarted | Gap | Accepted | Refused | Cancelled;
+  Joined | Left | Declined | Restarted | Gap | Accepted | Refused | Cancelled | Credited;

@@ -2,10 +2,11 @@
  * Requests and answers as they travel: ordinary comm messages with an entry in `metadata.tsushin`; the twin
  * of `src/tsushin/profile/requests.py`.
  *
- * A request is `{req, name}`, its answer `{re, ok}` with the value in `data.value`, or `{re, error}`. A
- * plain peer sees comm messages like any other.
+ * A request is `{req, name}`, its answer `{re, ok}` with the value in `data.value`, or `{re, error}`. With
+ * `stream` in the request the answer may come in parts, `{re, part}`, before that. A plain peer sees comm
+ * messages like any other.
  *
- * Spec: spec/profile.md, "Requests". Vectors: spec/vectors/profile.
+ * Spec: spec/profile.md, "Requests" and "Streams". Vectors: spec/vectors/profile.
  */
 import { RemoteProtocolError, quote } from "../errors.js";
 import type { JsonObject, Message } from "../protocol/messages.js";
@@ -19,6 +20,16 @@ export interface Asked {
   readonly type: "asked";
   readonly req: string;
   readonly name: string;
+  /** How many parts it takes ahead of what it has read; 0 where it takes one answer. */
+  readonly stream: number;
+}
+
+/** One part of an answer; `part` counts from 1. */
+export interface Part {
+  readonly type: "part";
+  readonly re: string;
+  readonly part: number;
+  readonly value: unknown;
 }
 
 /** The peer answers a request with `value`. */
@@ -38,8 +49,13 @@ export interface Failed {
 }
 
 /** Return what belongs into `metadata.tsushin` of a request. */
-export function requestEntry(req: string, name: string): JsonObject {
-  return { req, name };
+export function requestEntry(req: string, name: string, stream = 0): JsonObject {
+  return { req, name, ...(stream > 0 ? { stream } : {}) };
+}
+
+/** Return what belongs into `metadata.tsushin` of a part; its value goes into the data. */
+export function partEntry(re: string, part: number): JsonObject {
+  return { re, part };
 }
 
 /** Return what belongs into `metadata.tsushin` of an answer; its value goes into the data. */
@@ -60,10 +76,13 @@ export function failureEntry(failed: Omit<Failed, "type">): JsonObject {
  *
  * Throws `RemoteProtocolError`: it says that it is one, and is malformed.
  */
-export function readRequest(message: Message): Asked | Answered | Failed | null {
+export function readRequest(message: Message): Asked | Answered | Part | Failed | null {
   const ours = message.metadata.tsushin;
   if (!isJsonObject(ours)) return null;
-  if ("req" in ours) return { type: "asked", req: text(ours, "req"), name: text(ours, "name") };
+  if ("req" in ours) {
+    const [req, name] = [text(ours, "req"), text(ours, "name")];
+    return { type: "asked", req, name, stream: "stream" in ours ? count(ours, "stream") : 0 };
+  }
   if (!("re" in ours)) return null;
   const re = text(ours, "re");
   if ("error" in ours) {
@@ -73,9 +92,18 @@ export function readRequest(message: Message): Asked | Answered | Failed | null 
     const [name, said] = [text(error, "name"), text(error, "message")];
     return { type: "failed", re, name, message: said, traceback };
   }
-  if (ours.ok !== true) throw fault("ok", "true", ours.ok);
   const data = message.content.data as JsonObject; // commContent checked it
+  if ("part" in ours) {
+    return { type: "part", re, part: count(ours, "part"), value: data.value ?? null };
+  }
+  if (ours.ok !== true) throw fault("ok", "true", ours.ok);
   return { type: "answered", re, value: data.value ?? null };
+}
+
+function count(holder: JsonObject, key: string): number {
+  const value = holder[key];
+  if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
+  throw fault(key, "a count", value);
 }
 
 function text(holder: JsonObject, key: string): string {

@@ -379,6 +379,12 @@ export class Profile {
     }
   }
 
+  /** Tell a peer how many parts of its answer were taken in all. */
+  credit(comm_id: string, req: string, taken: number, now: number, session: string): void {
+    const peer = this.peers.get(session);
+    if (peer !== undefined) this.#say(peer.control, { credit: [[comm_id, req, taken]] }, now);
+  }
+
   #say(
     comm_id: string,
     data: JsonObject,
@@ -685,6 +691,9 @@ export class Profile {
     if (refused.length > 0) this.#events.push({ type: "refused", session, comm_ids: refused });
     for (const [comm_id, req] of control.cancel) {
       this.#events.push({ type: "cancelled", session, comm_id, req });
+    }
+    for (const [comm_id, req, taken] of control.credit) {
+      this.#events.push({ type: "credited", session, comm_id, req, taken });
     }
     return handedOn;
   }

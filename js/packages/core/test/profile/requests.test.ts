@@ -45,7 +45,7 @@ it.each([[{}], [{ tsushin: [] }], [{ tsushin: null }], [{ req: "r" }]])(
 
 describe("what is written is read", () => {
   it("for a request", () => {
-    const asked = { type: "asked", req: "r", name: "n" };
+    const asked = { type: "asked", req: "r", name: "n", stream: 0 };
     expect(readRequest(entry(requestEntry("r", "n")))).toEqual(asked);
   });
 
