@@ -38,6 +38,13 @@ def test_what_is_given_up_is_counted_and_the_rest_handed_on(arrived, upto):
     assert missed == len({n for n in range(1, upto + 1) if n not in arrived})
 
 
+def test_giving_up_any_number_takes_no_time():
+    incoming = Incoming(1)
+    incoming.take(5, message(5))
+    missed, released = incoming.skip(2**53 - 1)
+    assert (missed, numbers(released), incoming.next) == (2**53 - 2, [5], 2**53)
+
+
 def test_a_hole_is_named_until_it_is_filled():
     incoming = Incoming(1)
     incoming.take(4, message(4))

@@ -283,6 +283,21 @@ def test_another_life_of_the_kernel_end_loses_every_comm(pair):
     assert [p.session for p in pair.frontends[0].peers] == ["kernel"]
 
 
+def test_another_kernel_end_with_another_session_loses_every_comm_too(pair):
+    pair.join()
+    pair.kernel.new_comm("t")
+    pair.run()
+    frontend = pair.frontends[0]
+    answer = controls(pair)[-1]
+    hello = {"profile": 1, "session": "the next", "epoch": "another", "sent": {}}
+    content = {"comm_id": control_id(frontend.name), "data": hello}
+    frontend.receive(replace(answer, channel="iopub", content=content))
+    pair.run()
+    assert frontend.got == ["closed"]
+    assert len(frontend.peers) <= 1
+    frontend.sessions.join()
+
+
 @pytest.mark.parametrize(
     "data",
     [

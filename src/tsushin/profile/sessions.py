@@ -596,7 +596,8 @@ class Profile:
     ) -> Peer | None:
         """At a frontend: the kernel end answers our hello."""
         del now
-        if known is not None and known.epoch != hello.epoch:
+        # A frontend has one kernel end; the next one may have another session, too.
+        if any(peer.epoch != hello.epoch for peer in self.peers.values()):
             self.reset()
             self._events.append(Restarted())
             return None

@@ -1,6 +1,15 @@
 /** The public face of `tsushin`: everything here is in `spec/api.json`. */
 export { Comm } from "./comm.js";
-export type { Buffers, CloseHandler, CommOptions, Data, MsgHandler, SendOptions } from "./comm.js";
+export type {
+  Buffers,
+  CloseHandler,
+  CommOptions,
+  Data,
+  GapHandler,
+  MsgHandler,
+  RequestHandler,
+  SendOptions,
+} from "./comm.js";
 export { CommManager } from "./manager.js";
 export type { CommManagerOptions, LoadTarget, Target } from "./manager.js";
 export { connect } from "./frontend/connect.js";
@@ -40,7 +49,10 @@ export {
   WireError,
 } from "./errors.js";
 export type { ClosedBy, KernelGoneWhy } from "./errors.js";
+export type { Peer } from "./peers.js";
 export type { Limits } from "./protocol/limits.js";
 export type * from "./protocol/messages.js";
 export type { OnUnknown } from "./protocol/routing.js";
+export type { RequestContext } from "./requests.js";
+export type { PeerHandler } from "./sessions.js";
 export type { WebSocketConstructor } from "./transports/websocket.js";

@@ -35,3 +35,17 @@ it("that nobody looks at is no unhandled rejection", async () => {
   process.off("unhandledRejection", note);
   expect(unhandled).toEqual([]);
 });
+
+it("tells its maker once where nobody waits any more, and not where it has its value", async () => {
+  const told: string[] = [];
+  const controller = new AbortController();
+  const { signal } = controller;
+  const abandoned = (name: string) => () => void told.push(name);
+  const late = new Expected("late", { timeout: 0.001, abandoned: abandoned("late") });
+  new Expected("aborted", { signal, abandoned: abandoned("aborted") });
+  new Expected("settled", { signal, abandoned: abandoned("settled") }).settle(1);
+  new Expected("failed", { signal, abandoned: abandoned("failed") }).fail(new Error("no"));
+  controller.abort();
+  await late.promise.catch(() => undefined);
+  expect(told).toEqual(["aborted", "late"]);
+});

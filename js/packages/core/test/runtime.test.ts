@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { RemoteProtocolError } from "../src/errors.js";
 import { PageRuntime, describe as describeError, isPromise } from "../src/runtime.js";
 
@@ -8,6 +8,24 @@ function runtime() {
 }
 
 describe("a page's runtime", () => {
+  it("calls later after so many seconds", async () => {
+    vi.useFakeTimers();
+    const seen: string[] = [];
+    runtime().own.later(1.5, () => seen.push("rang"));
+    await vi.advanceTimersByTimeAsync(1499);
+    expect(seen).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(seen).toEqual(["rang"]);
+    vi.useRealTimers();
+  });
+
+  it("keeps no process alive for what is later", () => {
+    const timer = vi.spyOn(globalThis, "setTimeout");
+    runtime().own.later(60, () => undefined);
+    expect((timer.mock.results[0]?.value as NodeJS.Timeout).hasRef()).toBe(false);
+    timer.mockRestore();
+  });
+
   it("reports what a handler threw, with its cause", () => {
     const { errors, own } = runtime();
     const cause = new TypeError("no");

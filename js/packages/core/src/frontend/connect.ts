@@ -73,7 +73,7 @@ async function attach(
     transport.close();
     throw error;
   }
-  void frontend.look();
+  frontend.look().catch(() => undefined); // what ends the link is told elsewhere
   return frontend;
 }
 

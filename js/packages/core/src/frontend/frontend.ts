@@ -23,6 +23,7 @@ import type { Transport } from "../transports/base.js";
 import { openComms } from "./comm_info.js";
 import { Execution } from "./execution.js";
 import { lookOut } from "./lookout.js";
+import { onPageGone } from "./page_gone.js";
 import { Requests } from "./requests.js";
 import type { Watcher } from "./requests.js";
 import type { CommInfo, ExecuteOptions, ExecuteResult, KernelStatus, Trace } from "./types.js";
@@ -72,6 +73,7 @@ export class Frontend implements Disposable, AsyncDisposable {
   #ended: TsushinError | null = null;
   #isClosing = false;
   #stopLookout: () => void = () => undefined;
+  readonly #forgetPage: () => void;
 
   constructor(transport: Transport, options: FrontendOptions) {
     const { session, limits, on_unknown, kernel_id, load_target } = options;
@@ -89,6 +91,7 @@ export class Frontend implements Disposable, AsyncDisposable {
       ...(session === undefined ? {} : { session }),
       ...(limits === undefined ? {} : { limits }),
     });
+    this.#forgetPage = onPageGone(() => this.#guard(() => this.comm_manager.sessions.leave()));
     transport.start({
       message: (message) => this.#receive(message),
       fault: (error) => this.#onError(error),
@@ -146,11 +149,10 @@ export class Frontend implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Ask whether the kernel has an end that knows the profile, and say hello to it. A kernel without one answers
-   * after the cell that it runs.
+   * Ask whether the kernel has an end that knows the profile, and say hello to it. A kernel without one
+   * answers after the cell that it runs.
    */
   async look(): Promise<void> {
-    const { sessions, peers } = this.comm_manager;
     let found: CommInfo;
     try {
       found = await this.comms(TARGET, LOOK_TIMEOUT);
@@ -158,6 +160,7 @@ export class Frontend implements Disposable, AsyncDisposable {
       if (error instanceof TsushinError || isTimeout(error)) return; // who else waits is told
       throw error;
     }
+    const { sessions, peers } = this.comm_manager; // as they are now
     if (TARGET in found) sessions.join();
     else if (peers.length > 0) this.#loseKernel("restarted");
     else sessions.decline();
@@ -408,6 +411,7 @@ export class Frontend implements Disposable, AsyncDisposable {
   #end(error: TsushinError): void {
     this.#ended ??= error;
     this.#stopLookout();
+    this.#forgetPage();
     const reason = error instanceof TransportClosed ? "the link was closed" : "the link was lost";
     this.comm_manager.lose(reason, this.#ended);
     this.#requests.end(this.#ended);

@@ -2,9 +2,9 @@
  * How much is sent: what is under way to one peer, and what waits for it; the twin of
  * `src/tsushin/profile/flow.py`.
  *
- * A peer confirms what it has. Until then only so much more is sent as it can lose without harm; what is above
- * that waits. When messages are lost the window is halved, and it grows again with what arrives, as TCP's does:
- * the usual reason for a loss is a server's limit of messages per second.
+ * A peer confirms what it has. Until then only so much more is sent as it can lose without harm; what is
+ * above that waits. When messages are lost the window is halved, and it grows again with what arrives, as
+ * TCP's does: the usual reason for a loss is a server's limit of messages per second.
  *
  * Spec: spec/profile.md, "Flow".
  */
@@ -12,7 +12,7 @@ import { QueueFull } from "../errors.js";
 import type { Message } from "../protocol/messages.js";
 
 const MIN_WINDOW = 32; // messages
-const MAX_WINDOW = 512;
+export const MAX_WINDOW = 512;
 const WINDOW_BYTES = 4 * 2 ** 20;
 const HALVE_EVERY = 0.5; // seconds; losses within that time are one
 

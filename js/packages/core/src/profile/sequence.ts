@@ -96,24 +96,26 @@ export class Incoming {
 
   /** Give up what is missing up to a number; return how many that were, and what can be handed on. */
   skip(upto: number): [number, Message[]] {
-    let missed = 0;
-    const released: Message[] = [];
-    for (; this.next <= upto; this.next += 1) {
-      const message = this.held.get(this.next);
-      this.held.delete(this.next);
-      if (message === undefined) missed += 1;
-      else released.push(message);
-    }
+    // Not number by number: a peer may name any.
+    const early = [...this.held.keys()].filter((number) => number <= upto).sort((a, b) => a - b);
+    const released = early.flatMap((number) => this.#take(number) ?? []);
+    const missed = Math.max(0, upto - this.next + 1 - released.length);
+    this.next = Math.max(this.next, upto + 1);
     this.known = Math.max(this.known, upto);
     return [missed, [...released, ...this.#run()]];
+  }
+
+  #take(number: number): Message | undefined {
+    const message = this.held.get(number);
+    this.held.delete(number);
+    return message;
   }
 
   #run(): Message[] {
     const released: Message[] = [];
     for (;;) {
-      const message = this.held.get(this.next);
+      const message = this.#take(this.next);
       if (message === undefined) break;
-      this.held.delete(this.next);
       released.push(message);
       this.next += 1;
     }

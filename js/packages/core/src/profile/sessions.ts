@@ -2,8 +2,8 @@
  * The sessions of one end: who is there, what they have, and what has to be sent again; the twin of
  * `src/tsushin/profile/sessions.py`.
  *
- * Sans-IO, as the router is, with deadlines: messages and `now` (seconds) go in; messages to send, messages to
- * hand on and events come out. It stands between the router and the link, in both directions.
+ * Sans-IO, as the router is, with deadlines: messages and `now` (seconds) go in; messages to send, messages
+ * to hand on and events come out. It stands between the router and the link, in both directions.
  *
  * Without a peer (plain mode, the start state) messages pass as they are; only their number is counted.
  *
@@ -639,7 +639,9 @@ export class Profile {
   /** At a frontend: the kernel end answers our hello. */
   #meetKernel(hello: Control, comm_id: string, before: Peer | null): Peer | null {
     let known = before;
-    if (known !== null && known.epoch !== hello.epoch) {
+    // A frontend has one kernel end; the next one may have another session, too.
+    const isAnother = [...this.peers.values()].some(({ epoch }) => epoch !== hello.epoch);
+    if (isAnother) {
       this.reset();
       this.#events.push({ type: "restarted" });
       return null;

@@ -31,7 +31,7 @@ export interface KernelLinkOptions {
 
 /** The way to the kernel of one document, whichever kernel that is now. */
 export class KernelLink implements Transport {
-  readonly #options: KernelLinkOptions;
+  readonly #ours: OurComms;
   readonly #limits: Limits;
   #receiver: Receiver | null = null;
   #connection: KernelConnection | null = null;
@@ -43,7 +43,12 @@ export class KernelLink implements Transport {
   #isClosed = false;
 
   constructor(options: KernelLinkOptions) {
-    this.#options = options;
+    const { ours } = options;
+    this.#ours = {
+      isRegistered: (target_name) => ours.isRegistered(target_name),
+      // Control comms are the profile's: JupyterLab would log an error about their closes.
+      knows: (comm_id) => isControl(comm_id) || ours.knows(comm_id),
+    };
     this.#limits = options.limits ?? DEFAULT_LIMITS;
   }
 
@@ -67,7 +72,7 @@ export class KernelLink implements Transport {
     this.#leave();
     if (connection === null) return;
     this.#connection = connection;
-    this.#shared = new SharedComms(connection, this.#options.ours);
+    this.#shared = new SharedComms(connection, this.#ours);
     connection.anyMessage.connect(this.#onAnyMessage);
     this.#flush();
   }
@@ -175,8 +180,7 @@ export class KernelLink implements Transport {
   #isOurs(message: Message): boolean {
     const { comm_id, target_name, target_module } = message.content;
     if (this.#shared === null || !isComm(message) || typeof comm_id !== "string") return true;
-    if (isControl(comm_id)) return true; // of the profile: JupyterLab knows nothing of it
-    if (msgType(message) !== "comm_open") return this.#options.ours.knows(comm_id);
+    if (msgType(message) !== "comm_open" || isControl(comm_id)) return this.#ours.knows(comm_id);
     if (typeof target_name !== "string") return true; // a fault
     return this.#shared.claims(target_name, target_module);
   }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { PageStorage } from "../../src/classic/page_memory.js";
 import type { PageMessage } from "../../src/classic/types.js";
 import { DocumentKernel } from "../../src/document/document_kernel.js";
+import { TARGET } from "../../src/profile/control.js";
 import type { JsonObject } from "../../src/protocol/messages.js";
 import { Connection } from "../lab_connection.js";
 import { settled } from "../pair.js";
@@ -182,4 +183,16 @@ describe("a document that is closed", () => {
     const closes = connection.sent.filter((_, i) => connection.types()[i] === "comm_close");
     expect(closes.map(({ content }) => (content as JsonObject).comm_id)).toEqual([comm_id]);
   });
+});
+
+it("looks for a kernel end that knows the profile once the kernel's comms are known", async () => {
+  const loaded = load();
+  const connection = await connect(loaded);
+  const look = connection.last("comm_info_request");
+  expect(look.content).toEqual({ target_name: TARGET });
+  const comms = { [TARGET]: { target_name: TARGET } };
+  connection.arrive("shell", "comm_info_reply", { status: "ok", comms }, look.header);
+  await settled();
+  const { target_name, data } = connection.last("comm_open").content as JsonObject;
+  expect([target_name, data]).toEqual([TARGET, expect.objectContaining({ profile: 1 })]);
 });

@@ -2,11 +2,13 @@ import { describe, expect, it } from "vitest";
 import {
   ExecutionError,
   KernelGone,
+  NoPeer,
   TransportClosed,
   TransportLost,
   Unsupported,
 } from "../../src/errors.js";
-import type { Message } from "../../src/protocol/messages.js";
+import { TARGET, controlId } from "../../src/profile/control.js";
+import type { JsonObject, Message } from "../../src/protocol/messages.js";
 import type { LiveOutput } from "../../src/frontend/types.js";
 import { settled } from "../pair.js";
 import { connected } from "./kernel_end.js";
@@ -301,4 +303,85 @@ it("restore offers the kernel's open comms to the targets registered here", asyn
   kernel.send("shell", "comm_info_reply", { status: "ok", comms }, request);
   expect(await restored).toEqual(["c1"]);
   expect(opened).toEqual([["c1", {}, { tsushin: { restored: true } }]]);
+});
+
+describe("look", () => {
+  const ours = { [TARGET]: { target_name: TARGET } };
+
+  /** Look, and be told that the kernel has these comms to the profile's target. */
+  async function looked({ frontend, kernel }: Connected, comms: JsonObject) {
+    const looking = frontend.look();
+    const request = kernel.request("comm_info_request");
+    expect(request.content).toEqual({ target_name: TARGET });
+    kernel.send("shell", "comm_info_reply", { status: "ok", comms }, request);
+    await looking;
+  }
+
+  /** The kernel end answers the hello. */
+  function answers({ frontend, kernel }: Connected, epoch = "e1") {
+    const comm_id = controlId(frontend.session);
+    const data = { profile: 1, session: kernel.session, epoch };
+    kernel.send("iopub", "comm_msg", { comm_id, data });
+  }
+
+  type Connected = Awaited<ReturnType<typeof connected>>;
+
+  it("says hello where the kernel has an end that knows the profile", async () => {
+    const both = await connected();
+    await looked(both, ours);
+    const { content } = both.kernel.request("comm_open");
+    expect(content).toMatchObject({ target_name: TARGET, data: { profile: 1 } });
+    answers(both);
+    expect(both.frontend.comm_manager.peers.map(({ session }) => session)).toEqual(["kernel-1"]);
+  });
+
+  it("lets nobody wait for a peer where it has none", async () => {
+    const both = await connected();
+    const asked = both.frontend.comm_manager.new_comm("t").request("x");
+    await looked(both, {});
+    await expect(asked).rejects.toBeInstanceOf(NoPeer);
+    expect(
+      both.kernel.received.filter(({ content }) => content.target_name === TARGET),
+    ).toHaveLength(1);
+  });
+
+  it("finds that the kernel is another one, where it had such an end before", async () => {
+    const both = await connected();
+    await looked(both, ours);
+    answers(both);
+    const comm = both.frontend.comm_manager.new_comm("t");
+    const waiting = comm.expect_msg();
+    await looked(both, {});
+    await expect(waiting).rejects.toMatchObject({ why: "restarted" });
+    expect([comm.closed_by, both.frontend.comm_manager.peers]).toEqual(["lost", []]);
+  });
+
+  it("goes by who is there when the answer comes", async () => {
+    const both = await connected();
+    const { frontend, kernel } = both;
+    await looked(both, ours);
+    answers(both);
+    const looking = frontend.look();
+    const comm = frontend.comm_manager.new_comm("t");
+    kernel.send("iopub", "comm_close", { comm_id: controlId(frontend.session), data: {} });
+    const comms = {};
+    const request = kernel.request("comm_info_request");
+    kernel.send("shell", "comm_info_reply", { status: "ok", comms }, request);
+    await looking;
+    expect(comm.closed).toBe(false);
+  });
+
+  it("is no error where nobody answers any more", async () => {
+    const { frontend, kernel } = await connected();
+    const looking = frontend.look();
+    kernel.transport.cut();
+    await looking;
+  });
+});
+
+it("says goodbye when it is closed", async () => {
+  const { frontend, kernel } = await connected();
+  frontend.comm_manager.sessions.join();
+  await frontend.close();
+  expect(kernel.request("comm_close").content.comm_id).toBe(controlId(frontend.session));
 });

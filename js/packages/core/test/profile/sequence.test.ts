@@ -53,3 +53,16 @@ it("frees a history of what was confirmed", () => {
   expect(history.between(2, 4).map(({ number }) => number)).toEqual([3, 4]);
   expect([history.dropOldest(), history.free(9), history.last]).toEqual([10, 20, 0]);
 });
+
+it("gives up any number at once: a peer may name the largest there is", () => {
+  const incoming = new Incoming(1);
+  for (const n of [5, 3]) incoming.take(n, message(n));
+  const [missed, released] = incoming.skip(Number.MAX_SAFE_INTEGER);
+  expect([missed, numbers(released)]).toEqual([Number.MAX_SAFE_INTEGER - 2, [3, 5]]);
+  expect([incoming.held.size, incoming.missing()]).toEqual([0, null]);
+});
+
+it("gives up nothing that has arrived", () => {
+  const incoming = new Incoming(4);
+  expect([incoming.skip(2), incoming.next]).toEqual([[0, []], 4]);
+});

@@ -5,12 +5,13 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Comm } from "../../src/comm.js";
+import { CommManager } from "../../src/manager.js";
 import { TARGET, isControl } from "../../src/profile/control.js";
 import { MAX_REPEATS, REPEAT } from "../../src/profile/sessions.js";
 import { DEFAULT_LIMITS } from "../../src/protocol/limits.js";
 import type { Channel } from "../../src/protocol/messages.js";
 import type { End, PairOptions } from "../pair.js";
-import { commPair } from "../pair.js";
+import { StepPair, commPair } from "../pair.js";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -301,6 +302,130 @@ describe("any order of loss, repetition and delay", () => {
         expect(world.back).toEqual(sentBack?.map((_none, i) => i + 1));
       }),
       { numRuns: 40 },
+    );
+  });
+});
+
+it("loses every comm where the next kernel end has another session, too", async () => {
+  const pair = new StepPair().join();
+  const [frontend] = pair.frontends;
+  if (frontend === undefined) throw new Error("no frontend");
+  const got: unknown[] = [];
+  frontend.manager.register_target("t", listen(got));
+  const comm = pair.kernel.manager.new_comm("t");
+  pair.run();
+  const waiting = frontend.manager.get_comm(comm.comm_id)?.expect_msg();
+  const [link] = pair.kernel.links;
+  const next = new CommManager({
+    send: (message) => link?.send(message),
+    runtime: pair.kernel.runtime,
+    channel: "iopub",
+    on_unknown: "close",
+    session: "kernel-2",
+  });
+  link?.start({ message: (message) => next.receive(message), fault: ignore, end: ignore });
+  frontend.manager.sessions.join();
+  pair.passTime(1);
+  await expect(waiting).rejects.toMatchObject({ why: "restarted" });
+  expect([got, frontend.manager.peers.map(({ session }) => session)]).toEqual([
+    ["closed"],
+    ["kernel-2"],
+  ]);
+});
+
+const ignore = () => undefined;
+
+describe("any order of events among a kernel end and two frontends", () => {
+  type Act =
+    | { act: "kernel sends"; times: number }
+    | { act: "frontend sends" | "hello"; front: number }
+    | { act: "step" | "drop" | "repeat"; choice: number }
+    | { act: "time"; seconds: number };
+  const front = fc.nat(1);
+  const choice = fc.nat(9);
+  const acts = fc.array(
+    fc.oneof<fc.Arbitrary<Act>[]>(
+      fc.record({ act: fc.constant("kernel sends"), times: fc.integer({ min: 1, max: 70 }) }),
+      fc.record({ act: fc.constantFrom("frontend sends", "hello"), front }),
+      fc.record({ act: fc.constantFrom("step", "step", "drop", "repeat"), choice }),
+      fc.record({
+        act: fc.constant("time"),
+        seconds: fc.double({ min: 0.01, max: 3, noNaN: true }),
+      }),
+    ),
+    { maxLength: 40 },
+  );
+
+  /** Two frontends, what each end was sent and what it got. */
+  class Network {
+    readonly pair = new StepPair({ frontends: 2, on_unknown: "ignore" });
+    readonly sent: unknown[][] = [[], [], []]; // to the kernel, to each frontend
+    readonly got: unknown[][] = [[], [], []];
+    readonly #comm: Comm;
+    readonly #back: readonly Comm[];
+    #n = 0;
+
+    constructor() {
+      const { kernel, frontends } = this.pair;
+      kernel.manager.register_target("k", listen(this.got[0] ?? []));
+      frontends.forEach(({ manager }, i) => {
+        manager.register_target("t", listen(this.got[i + 1] ?? []));
+      });
+      this.pair.join();
+      this.#comm = kernel.manager.new_comm("t");
+      this.#back = frontends.map(({ manager }) => manager.new_comm("k"));
+      this.pair.run();
+    }
+
+    do(what: Act): void {
+      const { pair } = this;
+      switch (what.act) {
+        case "kernel sends":
+          for (let i = 0; i < what.times; i += 1) this.#send(this.#comm, [1, 2]);
+          return;
+        case "frontend sends":
+          this.#send(this.#back[0], [0]);
+          return;
+        case "hello":
+          pair.frontends[what.front]?.manager.sessions.join();
+          return;
+        case "time":
+          pair.clock.now += what.seconds;
+          for (const { runtime } of pair.ends) runtime.ring();
+          return;
+        default: {
+          const choices = pair.choices();
+          const chosen = choices[what.choice % choices.length];
+          if (chosen === undefined) return;
+          if (chosen.link === null) chosen.end.runtime.step();
+          else chosen.link[what.act](chosen.channel);
+        }
+      }
+    }
+
+    #send(comm: Comm | undefined, to: number[]): void {
+      this.#n += 1;
+      comm?.send({ n: this.#n });
+      for (const i of to) this.sent[i]?.push(this.#n);
+    }
+  }
+
+  it("nothing is lost, doubled or out of order, and in the end nothing is kept", () => {
+    fc.assert(
+      fc.property(acts, (chosen) => {
+        const network = new Network();
+        for (const what of chosen) {
+          network.do(what);
+          const begun = network.sent.map((sent, i) => sent.slice(0, network.got[i]?.length));
+          expect(network.got).toEqual(begun);
+        }
+        network.pair.passTime(160);
+        expect(network.got).toEqual(network.sent);
+        network.pair.drop(network.pair.kernel, "shell");
+        network.pair.passTime(3600);
+        expect(network.pair.choices()).toEqual([]);
+      }),
+      { numRuns: 60 },
     );
   });
 });

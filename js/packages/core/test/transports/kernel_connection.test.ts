@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { QueueFull, TransportClosed, TransportError, TransportLost } from "../../src/errors.js";
+import { TARGET, controlId } from "../../src/profile/control.js";
 import { DEFAULT_LIMITS } from "../../src/protocol/limits.js";
 import type { JsonObject, Message } from "../../src/protocol/messages.js";
 import { newHeader, newMessage } from "../../src/protocol/messages.js";
@@ -130,6 +131,17 @@ describe("receiving", () => {
     connection.arrive("iopub", "comm_msg", { comm_id: "c1", data: {} });
     connection.arrive("iopub", "comm_close", { comm_id: "c2", data: {} });
     expect(received.map((one) => one.content.comm_id)).toEqual(["c1", "c2"]);
+  });
+
+  it("takes every message of a control comm, and keeps its close from JupyterLab", async () => {
+    const knows = () => false; // as a manager, which hands none of them to its comms
+    const { link, connection, received } = started({ ours: { isRegistered: () => false, knows } });
+    link.connect(connection);
+    const hello = { comm_id: TARGET, data: { profile: 1 } };
+    connection.arrive("iopub", "comm_msg", hello);
+    await connection.closes(controlId("s1"));
+    expect(received.map((one) => one.content.comm_id)).toEqual([TARGET, controlId("s1")]);
+    expect(connection.handled).toEqual([]);
   });
 
   it("reports a malformed message, and goes on", () => {

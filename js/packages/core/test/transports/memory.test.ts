@@ -19,6 +19,19 @@ describe("a memory transport", () => {
     expect(there.messages.map((message) => message.header.msg_id)).toEqual(["m3", "m1", "m2"]);
   });
 
+  it("loses the oldest of a channel, or lets it in twice", () => {
+    const [a, b] = MemoryTransport.pair();
+    const there = new Heard(b);
+    b.hold();
+    for (const n of [1, 2, 3]) a.send(sample(n));
+    expect(b.drop("shell")?.header.msg_id).toBe("m1");
+    b.repeat("shell");
+    b.stepAll();
+    expect(there.messages.map((message) => message.header.msg_id)).toEqual(["m2", "m3", "m2"]);
+    b.repeat("shell");
+    expect([b.drop("shell"), there.messages.length]).toEqual([null, 3]);
+  });
+
   it("loses what is under way when it is cut", async () => {
     const [a, b] = MemoryTransport.pair();
     const there = new Heard(b);

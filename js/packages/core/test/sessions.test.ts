@@ -1,0 +1,193 @@
+/** The profile driven: timers, and what waits for peers; the twin of `tests/test_sessions.py`. */
+import { describe, expect, it } from "vitest";
+import type { Comm } from "../src/comm.js";
+import { QueueFull } from "../src/errors.js";
+import { MAX_WINDOW } from "../src/profile/flow.js";
+import { DEFAULT_LIMITS } from "../src/protocol/limits.js";
+import type { StepEnd } from "./pair.js";
+import { StepPair, settled } from "./pair.js";
+
+const MANY = 4 * MAX_WINDOW;
+const upTo = (n: number) => Array.from({ length: n }, (_none, i) => i);
+
+/** Note what a frontend gets on target "t". */
+function listen(end: StepEnd): { got: unknown[]; gaps: number[] } {
+  const heard = { got: [] as unknown[], gaps: [] as number[] };
+  end.manager.register_target("t", (comm) => {
+    comm.on_msg(({ content }) => heard.got.push(content.data.n));
+    comm.on_gap((missed) => heard.gaps.push(missed));
+  });
+  return heard;
+}
+
+function joined(limits = {}) {
+  const pair = new StepPair({ limits: { ...DEFAULT_LIMITS, ...limits } });
+  const [frontend] = pair.frontends as [StepEnd];
+  const { got } = listen(frontend);
+  pair.join();
+  const comm = pair.kernel.manager.new_comm("t");
+  pair.run();
+  return { pair, frontend, comm, got };
+}
+
+function sendMany(comm: Comm): void {
+  for (const n of upTo(MANY)) comm.send({ n, text: "x".repeat(100) });
+}
+
+describe("what is sent", () => {
+  it("is under way to the width of the window, and the rest follows", () => {
+    const { pair, frontend, comm, got } = joined();
+    for (const n of upTo(MANY)) comm.send({ n });
+    expect(pair.drop(frontend, "iopub")).toBeLessThanOrEqual(MAX_WINDOW);
+    pair.passTime(60);
+    expect(got).toEqual(upTo(MANY));
+  });
+
+  it("is drained when all has arrived", async () => {
+    const { pair, comm, got } = joined();
+    for (const n of upTo(MANY)) comm.send({ n });
+    let isDrained = false;
+    void comm.drain().then(() => (isDrained = true));
+    await settled();
+    expect(isDrained).toBe(false);
+    pair.passTime(30);
+    await settled();
+    expect([isDrained, got.length]).toEqual([true, MANY]);
+  });
+
+  it("is drained at once where there is no peer", async () => {
+    const pair = new StepPair();
+    const comm = pair.kernel.manager.new_comm("t");
+    comm.send({ n: 1 });
+    await comm.drain();
+  });
+
+  it("with one key is the newest of what waits", () => {
+    const { pair, comm, got } = joined();
+    for (const n of upTo(MANY)) comm.send({ n }, null, null, { coalesce: "position" });
+    comm.send({ n: "last" });
+    pair.passTime(30);
+    expect(got.slice(-2)).toEqual([MANY - 1, "last"]);
+    expect(got.length).toBeLessThanOrEqual(MAX_WINDOW + 2);
+    const numbers = got.slice(0, -1) as number[];
+    expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+  });
+
+  it("and still waits leaves with the last peer", () => {
+    const { pair, frontend, comm, got } = joined();
+    for (const n of upTo(MANY)) comm.send({ n });
+    frontend.manager.sessions.leave();
+    pair.passTime(5);
+    expect(got).toEqual(upTo(MANY));
+  });
+});
+
+describe("a full queue", () => {
+  it("is an error; what was sent before it arrives, and later there is room", () => {
+    const { pair, comm, got } = joined({ max_queue_bytes: 1000 });
+    const attempt = () => sendMany(comm);
+    expect(attempt).toThrow(QueueFull);
+    expect(attempt).toThrow(expect.objectContaining({ limit: 1000 }));
+    pair.passTime(30);
+    expect(got).toEqual(upTo(got.length));
+    comm.send({ n: "again" });
+    pair.passTime(30);
+    expect(got.at(-1)).toBe("again");
+  });
+
+  it("keeps no answer and no close back", async () => {
+    const { pair, frontend, comm } = joined({ max_queue_bytes: 1000 });
+    comm.handle("x", () => "answer");
+    expect(() => sendMany(comm)).toThrow(QueueFull);
+    const answer = frontend.manager.get_comm(comm.comm_id)?.request("x");
+    pair.passTime(30);
+    expect(await answer).toBe("answer");
+    comm.close();
+    pair.passTime(30);
+    expect(frontend.manager.comms.size).toBe(0);
+  });
+});
+
+it("a peer that lags holds nobody up, and recovers", () => {
+  const pair = new StepPair({ frontends: 2, on_unknown: "ignore" });
+  const [awake, asleep] = pair.frontends.map(listen) as [Heard, Heard];
+  pair.join();
+  const comm = pair.kernel.manager.new_comm("t");
+  pair.run();
+  const choices = pair.choices.bind(pair);
+  pair.choices = () => choices().filter(({ end }) => end !== pair.frontends[1]);
+  for (const n of upTo(MANY)) comm.send({ n });
+  pair.passTime(20);
+  expect([awake.got, asleep.got]).toEqual([upTo(MANY), []]);
+  pair.choices = choices;
+  pair.passTime(100);
+  const got = asleep.got as number[];
+  expect(got.at(-1)).toBe(MANY - 1);
+  expect(got).toEqual(got.toSorted((a, b) => a - b));
+  expect(got.length + asleep.gaps.reduce((a, b) => a + b, 0)).toBe(MANY);
+});
+
+type Heard = ReturnType<typeof listen>;
+
+describe("a request to several frontends", () => {
+  /** A comm of the kernel that two frontends have; each answers "x" as it is told. */
+  function asked(...handlers: ((signal: AbortSignal) => unknown)[]) {
+    const pair = new StepPair({ frontends: handlers.length, on_unknown: "ignore" });
+    pair.frontends.forEach(({ manager }, i) => {
+      manager.register_target("t", (comm) => {
+        comm.handle("x", (_msg, { signal }) => handlers[i]?.(signal));
+      });
+    });
+    pair.join();
+    const comm = pair.kernel.manager.new_comm("t");
+    pair.run();
+    return { pair, answer: comm.request("x"), comm };
+  }
+
+  it("has the first answer; the others are told that nobody waits for theirs", async () => {
+    const signals: AbortSignal[] = [];
+    const never = (signal: AbortSignal) => {
+      signals.push(signal);
+      return new Promise(() => undefined);
+    };
+    const { pair, answer } = asked(never, () => "first");
+    pair.run();
+    expect(await answer).toBe("first");
+    pair.run();
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+  });
+
+  it("ends with no peer once the last of them has left", async () => {
+    const { pair, answer } = asked(...[0, 1].map(() => () => new Promise(() => undefined)));
+    for (const { manager } of pair.frontends) manager.sessions.leave();
+    pair.run();
+    await expect(answer).rejects.toMatchObject({ code: "no_peer" });
+  });
+});
+
+it("a kernel end that has just announced itself waits a little for a first peer", async () => {
+  const pair = new StepPair({ on_unknown: "ignore" });
+  pair.kernel.manager.sessions.announce();
+  const answer = pair.kernel.manager.new_comm("t").request("x");
+  let isOver = false;
+  answer.catch(() => (isOver = true));
+  pair.passTime(1.9);
+  await settled();
+  expect(isOver).toBe(false);
+  pair.passTime(0.2);
+  await expect(answer).rejects.toMatchObject({ code: "no_peer" });
+});
+
+it("a malformed control message is reported, and harms nobody", () => {
+  const { pair, frontend, comm, got } = joined();
+  const { kernel } = pair;
+  frontend.manager.sessions.join();
+  const [link] = kernel.links;
+  const hello = link?.drop("shell");
+  if (hello == null) throw new Error("no hello was sent");
+  kernel.manager.receive({ ...hello, content: { ...hello.content, data: { seen: 1 } } });
+  expect(kernel.errors.map(String)).toEqual([expect.stringContaining("tsushin.session: seen")]);
+  comm.send({ n: 0 });
+  pair.passTime(5);
+  expect(got).toEqual([0]);
+});
