@@ -136,3 +136,13 @@ def test_when_the_last_peer_leaves_what_waits_is_sent():
     pair.frontend.sessions.leave()
     pair.pass_time(5)
     assert [data["n"] for data in pair.frontend.got] == list(range(MANY))
+
+
+def test_the_wait_for_all_to_arrive_ends_with_the_kernel():
+    pair, comm = joined()
+    comm.send({"n": 1})
+    drained = comm.drain(timeout=None)
+    assert drained.is_waiting()
+    pair.kernel.lose("gone")
+    drained.result(0)
+    assert pair.kernel.sessions._wants_drained == []

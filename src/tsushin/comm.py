@@ -23,7 +23,7 @@ from tsushin.protocol.limits import Limits
 from tsushin.protocol.messages import ClassicMessage, CommId, JsonObject, to_classic
 from tsushin.protocol.routing import CommRecord
 from tsushin.protocol.states import State
-from tsushin.requests import DEFAULT_WINDOW, Answer, Requests
+from tsushin.requests import DEFAULT_WINDOW, Answer, Asking, Requests
 from tsushin.runtime import Handler, Run, Runtime
 from tsushin.sessions import Sessions
 from tsushin.streams import Stream
@@ -37,7 +37,7 @@ H = TypeVar("H", bound=Handler)
 ON_FULL_TIMEOUT_S: Final = 30.0  # a ``send`` that waits for peers ends after that
 
 
-class CommOwner(Protocol):
+class CommOwner(Asking, Protocol):
     """What a comm asks of its manager."""
 
     runtime: Runtime
@@ -53,15 +53,6 @@ class CommOwner(Protocol):
     @property
     def sessions(self) -> Sessions:
         """Its peers."""
-
-    def may_answer(self, comm_id: str) -> set[str] | None:
-        """See ``Asking.may_answer``."""
-
-    def cancel_request(self, comm_id: str, req: str, but: str | None) -> None:
-        """See ``Asking.cancel_request``."""
-
-    def credit_request(self, comm_id: str, req: str, taken: int, session: str) -> None:
-        """See ``Asking.credit_request``."""
 
     def open_comm(self, comm: Comm, encoded: Encoded) -> None:
         """Register the comm and send its ``comm_open``."""

@@ -134,10 +134,10 @@ class Sessions:
             wants_room, self._wants_room = self._wants_room, []
             for expected in wants_room:
                 expected.settle(None)
-        for comm_id, expected in self._wants_drained[:]:
+        for comm_id, expected in self._wants_drained:
             if self._profile.is_drained(comm_id):
-                self._wants_drained.remove((comm_id, expected))
                 expected.settle(None)
+        self._wants_drained = [one for one in self._wants_drained if one[1].is_waiting()]
 
     def arrive(self, message: Message) -> list[Message]:
         """Take a message of the peer; return what can be handed on now, in order."""
@@ -179,6 +179,7 @@ class Sessions:
         """The other end's life is over, or ours: no peer is left."""
         with self._lock:
             self._profile.reset()
+            self._look_at_queue()  # nothing waits to arrive any more
             events = self._profile.events()
         self._meet(events)
 

@@ -211,7 +211,7 @@ class Profile:
             QueueFull: too much waits already. Nothing was done.
         """
         comm_id = message.content["comm_id"]
-        if not (self.peers or self._is_asking):
+        if not self._is_numbering():
             self._count(comm_id, message)
             self._outgoing.append(message)
             return
@@ -232,9 +232,13 @@ class Profile:
             peer.has.get(comm_id, 0) >= last for peer in self.peers.values() if not peer.is_lagging
         )
 
+    def _is_numbering(self) -> bool:
+        """Say whether messages carry numbers: somebody may ask for them again."""
+        return bool(self.peers) or self._is_asking
+
     def _count(self, comm_id: str, message: Message) -> int:
         number = self._number.get(comm_id, 0) + 1
-        if message.msg_type == "comm_close" and not (self.peers or self._is_asking):
+        if message.msg_type == "comm_close" and not self._is_numbering():
             self._number.pop(comm_id, None)
         else:
             self._number[comm_id] = number
@@ -265,7 +269,7 @@ class Profile:
         """Send what waits, as far as there is room now."""
         while self._queue and self._has_room(self._queue.first.nbytes):
             waiting = self._queue.take()
-            if self.peers or self._is_asking:
+            if self._is_numbering():
                 self._send_numbered(waiting, now)
             else:
                 self._count(waiting.message.content["comm_id"], waiting.message)
@@ -508,7 +512,7 @@ class Profile:
 
     def _receive_control(self, message: Message, comm_id: str, now: float) -> list[Message]:
         if comm_id == TARGET:
-            if self._joins and not self.peers and not self._is_asking:
+            if self._joins and not self._is_numbering():
                 self.join(now)
             return []
         if not self.is_kernel and comm_id != control_id(self._session):

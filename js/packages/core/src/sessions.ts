@@ -126,6 +126,7 @@ export class Sessions {
   /** The other end's life is over, or ours: no peer is left. */
   reset(): void {
     this.#profile.reset();
+    this.#lookAtQueue(); // nothing waits to arrive any more
     this.#meet(this.#profile.events());
   }
 

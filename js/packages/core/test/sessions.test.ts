@@ -191,3 +191,11 @@ it("a malformed control message is reported, and harms nobody", () => {
   pair.passTime(5);
   expect(got).toEqual([0]);
 });
+
+it("the wait for all to arrive ends with the kernel", async () => {
+  const { pair, comm } = joined();
+  comm.send({ n: 1 });
+  const drained = comm.drain({ timeout: Infinity });
+  pair.kernel.manager.lose("gone");
+  await expect(drained).resolves.toBeUndefined();
+});
