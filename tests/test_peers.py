@@ -71,7 +71,7 @@ def test_on_peer_hears_who_comes_and_goes(pair):
     pair.join(pair.frontends[0])
     pair.frontends[0].sessions.leave()
     pair.run()
-    features = ["cancel", "requests", "sequence", "streams"]
+    features = ["cancel", "pieces", "requests", "restore", "sequence", "streams"]
     assert seen == [("frontend 0", features, True), ("frontend 0", features, False)]
 
 

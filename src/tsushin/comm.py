@@ -25,11 +25,12 @@ from tsushin.protocol.routing import CommRecord
 from tsushin.protocol.states import State
 from tsushin.requests import DEFAULT_WINDOW, Answer, Asking, Requests
 from tsushin.runtime import Handler, Run, Runtime
-from tsushin.sessions import Sessions
+from tsushin.sessions import OnProgress, Sessions
 from tsushin.streams import Stream
 
 Data = Mapping[str, object]
 Buffers = Sequence[BytesLike]
+Snapshot = Callable[[], Data | None]
 # What a full send queue does to a message.
 OnFull = Literal["wait", "raise", "keep"]
 H = TypeVar("H", bound=Handler)
@@ -64,8 +65,10 @@ class CommOwner(Asking, Protocol):
         *,
         coalesce: str | None = None,
         on_full: OnFull = "keep",
+        to: str | None = None,
+        on_progress: OnProgress | None = None,
     ) -> None:
-        """Send a ``comm_msg``; ``on_full`` "keep" queues it in any case."""
+        """Send a ``comm_msg``; ``on_full`` "keep" queues it anyway, ``to`` who is not there means all."""
 
     def close_comm(self, comm: Comm, encoded: Encoded) -> None:
         """Send its ``comm_close`` and unregister the comm."""
@@ -90,12 +93,14 @@ class Comm:
             running cell awaits or asks (``poll``, ``wait``), at the latest between two cells. "thread":
             at once, on one thread beside it; what they touch must stand that. Elsewhere handlers run on
             the event loop and this makes no difference.
+        history: so many of its newest messages are kept in a kernel, and given to each page that takes the
+            comm up later (``Frontend.restore``), after what it was opened with.
 
     Raises:
         NoHost: no manager was given and this process has neither kernel nor endpoint.
         DuplicateComm: ``comm_id`` is in use.
         TypeError: JSON cannot carry ``data`` or ``metadata``; the path is named.
-        ValueError: ``run`` is neither "main" nor "thread".
+        ValueError: ``run`` is neither "main" nor "thread", or ``history`` is below 0.
 
     Attributes:
         comm_id: the id both ends share.
@@ -114,7 +119,10 @@ class Comm:
         *,
         manager: CommOwner | None = None,
         run: Run = "main",
+        history: int = 0,
     ) -> None:
+        if history < 0:
+            raise ValueError(f"history: expected 0 or more messages, got {quote(history)}")
         self._manager = host_manager() if manager is None else manager
         self._run: Run = check_run(run)
         self._record = CommRecord(CommId(comm_id or uuid4().hex), target_name, primary)
@@ -124,6 +132,8 @@ class Comm:
         self._requests = Requests(
             self._record.comm_id, self._send_entry, runtime, self._manager, self.__str__
         )
+        self._history = history
+        self._snapshot: Snapshot | None = None
         self.target_module = target_module
         self.open_msg: ClassicMessage | None = None
         if primary:
@@ -148,6 +158,11 @@ class Comm:
     def run(self) -> Run:
         """Where its handlers run in a kernel: "main" or "thread"."""
         return self._run
+
+    @property
+    def history(self) -> int:
+        """How many of its messages are kept for who takes it up later."""
+        return self._history
 
     @property
     def closed(self) -> bool:
@@ -182,6 +197,8 @@ class Comm:
         copy: bool = True,
         coalesce: str | None = None,
         on_full: Literal["wait", "raise"] = "wait",
+        to: Peer | str | None = None,
+        on_progress: OnProgress | None = None,
     ) -> None:
         """Send a message. It is encoded now: what is changed afterwards does not change it.
 
@@ -196,15 +213,31 @@ class Comm:
                 the newest with this key is sent.
             on_full: when more than ``Limits.max_queue_bytes`` wait: "wait" for peers, at most 30 s, or
                 "raise". On an event loop both raise: ``await comm.drain()`` first.
+            to: one of ``comm_manager.peers``, or its session: nobody else gets the message. At a frontend the
+                kernel end is the only one.
+            on_progress: called with bytes sent and bytes in all as a large message leaves in pieces, or once
+                for a small one. Where it returns False, the rest is not sent.
 
         Raises:
             QueueFull: peers do not keep up. Nothing was sent.
+            LimitExceeded: above what the route takes in one message, and there is no peer that joins pieces.
+            NoPeer: ``to`` is not there. Nothing was sent.
             CommClosed: closed by either end, or lost; the error has the data of the close.
             CommNotOpen: never opened.
             TypeError: JSON cannot carry a value; its path is named, as ``data.points[3].t``.
         """
         encoded = self._encoded(data, metadata, buffers, copy=copy)
-        self._manager.send_comm(self, encoded, coalesce=coalesce, on_full=on_full)
+        session = self._session_of(to)
+        if session is not None:
+            self._manager.check_live(session, str(self))
+        self._manager.send_comm(
+            self,
+            encoded,
+            coalesce=coalesce,
+            on_full=on_full,
+            to=session,
+            on_progress=on_progress,
+        )
 
     def drain(self, timeout: float | None = DEFAULT_TIMEOUT_S) -> Expected[None]:
         """Return the moment when peers have all that was sent, as something to ``await`` or ``.result()``.
@@ -277,6 +310,29 @@ class Comm:
         self._delivery.set_on_gap(callback)
         return callback
 
+    @overload
+    def snapshot(self, f: Snapshot) -> Snapshot: ...
+    @overload
+    def snapshot(self, f: None) -> None: ...
+    def snapshot(self, f: Snapshot | None) -> Snapshot | None:
+        """Call ``f()`` for the state of this comm, which is what it returns as ``data``; a decorator too.
+
+        A page that takes the comm up later, or has lost messages of it for good, gets it as a message, with
+        ``metadata.tsushin.snapshot``; nobody else does. For comms that a kernel opens. It runs where handlers
+        run. None removes it.
+        """
+        self._snapshot = f
+        return f
+
+    def _send_snapshot(self, session: str) -> None:
+        """Send the state to one session. For the manager, on the thread that handlers run on."""
+        if self._snapshot is None or self.closed:
+            return
+        try:
+            self._send_entry(self._snapshot(), {"snapshot": True}, to=session)
+        except (Exception, SystemExit) as error:  # a callback never ends its host
+            self._manager.runtime.report(error, f"snapshot of {self}", None)
+
     def ready(self, timeout: float | None = DEFAULT_TIMEOUT_S) -> Expected[Peer]:
         """Return the first peer that has this comm open, as something to ``await`` or ``.result()``.
 
@@ -299,6 +355,7 @@ class Comm:
         data: Data | None = None,
         *,
         timeout: float | None = DEFAULT_TIMEOUT_S,
+        to: Peer | str | None = None,
     ) -> Expected[Answer]:
         """Ask the peer's ``handle(name, …)``; return its answer to come: ``await`` it.
 
@@ -306,14 +363,15 @@ class Comm:
             name: as the peer registered it.
             data: a JSON object; may hold bytes and arrays.
             timeout: seconds from now; None waits as long as the comm is open.
+            to: as in ``send``; None asks every peer, and the first answer counts.
 
         Raises:
-            CommClosed, CommNotOpen, TypeError: as ``send``.
+            CommClosed, CommNotOpen, TypeError, NoPeer: as ``send``.
 
         The answer raises ``RemoteError`` where the peer's function raised, ``NoPeer`` where it has none for
         ``name``, the builtin ``TimeoutError``, and whatever ended the comm.
         """
-        return self._requests.ask(name, data, timeout)
+        return self._requests.ask(name, data, timeout, self._session_of(to))
 
     def request_sync(
         self,
@@ -321,6 +379,7 @@ class Comm:
         data: Data | None = None,
         *,
         timeout: float | None = DEFAULT_TIMEOUT_S,
+        to: Peer | str | None = None,
     ) -> Answer:
         """Do as ``request`` and wait for the answer, in plain code: also in the very cell that runs.
 
@@ -329,7 +388,7 @@ class Comm:
         Raises:
             LocalProtocolError: this is the event loop that brings the answer: ``await comm.request(…)``.
         """
-        return self.request(name, data, timeout=timeout).result()
+        return self.request(name, data, timeout=timeout, to=to).result()
 
     def stream(
         self,
@@ -338,6 +397,7 @@ class Comm:
         *,
         window: int = DEFAULT_WINDOW,
         timeout: float | None = DEFAULT_TIMEOUT_S,
+        to: Peer | str | None = None,
     ) -> Stream:
         """Ask the peer's ``handle(name, …)`` for an answer in parts; iterate over what this returns.
 
@@ -349,16 +409,17 @@ class Comm:
             data: a JSON object; may hold bytes and arrays.
             window: parts that may have arrived unread; the function waits at its ``yield`` until one is read.
             timeout: seconds to wait for each part; None waits as long as the comm is open.
+            to: as in ``request``.
 
         Raises:
             ValueError: ``window`` is below 1.
-            CommClosed, CommNotOpen, TypeError: as ``send``.
+            CommClosed, CommNotOpen, TypeError, NoPeer: as ``send``.
 
         The iteration raises what the answer of ``request`` raises.
         """
         if window < 1:
             raise ValueError(f"window: expected 1 or more parts, got {quote(window)}")
-        return self._requests.ask_stream(name, data, timeout, window)
+        return self._requests.ask_stream(name, data, timeout, window, self._session_of(to))
 
     @overload
     def handle(self, name: str, f: H) -> H: ...
@@ -384,8 +445,11 @@ class Comm:
         self._requests.handle(name, f)
         return f
 
-    def _send_entry(self, data: Data | None, entry: JsonObject) -> None:
-        self._manager.send_comm(self, self._encoded(data, None, None, entry=entry))
+    def _send_entry(self, data: Data | None, entry: JsonObject, *, to: str | None = None) -> None:
+        self._manager.send_comm(self, self._encoded(data, None, None, entry=entry), to=to)
+
+    def _session_of(self, to: Peer | str | None) -> str | None:
+        return to.session if isinstance(to, Peer) else to
 
     def _encoded(
         self,

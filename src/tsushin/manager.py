@@ -74,7 +74,8 @@ from tsushin.protocol.messages import (
 )
 from tsushin.protocol.routing import CloseReason, OnUnknown, Outgoing, Router
 from tsushin.runtime import Handler, Run, Runtime
-from tsushin.sessions import Hooks, OnPeer, Sessions
+from tsushin.sessions import Hooks, OnPeer, OnProgress, Sessions
+from tsushin.taking_up import TakingUp
 
 # object: a target's result is awaited if it can be, and otherwise of no interest.
 Target = Callable[[Comm, ClassicMessage], object]
@@ -98,8 +99,10 @@ class CommManager:
         comms: the registry to use, where another object shares it.
         targets: likewise.
         joins: at a frontend: say hello to a kernel end that knows the profile, as soon as it shows.
+        max_whole_bytes: what the route to the peer takes in one message; None for no bound.
 
     Attributes:
+        allow_tracebacks: requests that fail here answer with their traceback, besides name and message.
         comms: comm id -> open comm.
         targets: target name -> function.
         sessions: its peers, and what was promised to them (``profile/``).
@@ -122,12 +125,14 @@ class CommManager:
         comms: MutableMapping[str, AnyComm] | None = None,
         targets: MutableMapping[str, Target] | None = None,
         joins: bool = False,
+        max_whole_bytes: int | None = None,
     ) -> None:
         self.session: SessionId = SessionId(session or uuid4().hex)
         self.runtime = runtime
         self.limits = limits
         self.comms: MutableMapping[str, AnyComm] = {} if comms is None else comms
         self.targets: MutableMapping[str, Target] = {} if targets is None else targets
+        self.allow_tracebacks: bool = True
         self.late: int = 0
         self.unknown: int = 0
         self.display: Callable[[], JsonObject | None] = lambda: None
@@ -146,6 +151,7 @@ class CommManager:
             limits=limits,
             username=username,
         )
+        self._taking_up = TakingUp(self, clock)
         profile = Profile(
             channel=channel,
             session=self.session,
@@ -154,6 +160,7 @@ class CommManager:
             open_comms=lambda: [i for i, c in dict(self.comms).items() if isinstance(c, Comm)],
             limits=limits,
             joins=joins,
+            max_whole_bytes=max_whole_bytes,
         )
         self.sessions: Sessions = Sessions(
             profile,
@@ -165,6 +172,9 @@ class CommManager:
                 credited=self._credit_request,
                 peers_changed=self._look_at_requests,
                 new_life=self._lose_kernel,
+                peer_left=self._taking_up.peer_left,
+                restore_asked=self._taking_up.asked,
+                taken=self._taking_up.taken,
             ),
             lock=self._lock,
             clock=clock,
@@ -269,9 +279,12 @@ class CommManager:
         comm_id: str | None = None,
         *,
         run: Run = "main",
+        history: int = 0,
     ) -> Comm:
         """Open a comm to the peer's target. Arguments and errors as ``Comm``."""
-        return Comm(target_name, data, metadata, buffers, comm_id, manager=self, run=run)
+        return Comm(
+            target_name, data, metadata, buffers, comm_id, manager=self, run=run, history=history
+        )
 
     def get_comm(self, comm_id: str) -> AnyComm | None:
         """Return the open comm with this id, or None."""
@@ -288,6 +301,8 @@ class CommManager:
             if isinstance(comm, Comm):
                 self._router.adopt(comm._record)
             self.comms[comm.comm_id] = comm
+        if isinstance(comm, Comm) and not self.sessions.is_kernel:
+            self.sessions.accept(comm.comm_id, "")
         return str(comm.comm_id)
 
     def unregister_comm(self, comm: AnyComm) -> AnyComm:
@@ -302,6 +317,7 @@ class CommManager:
                 raise KeyError(comm_id)
             dropped = self.comms.pop(comm_id)
             if isinstance(dropped, Comm):
+                self.sessions.forget(comm_id)
                 self._router.forget(dropped._record)
                 self._end(dropped)
             else:
@@ -340,6 +356,8 @@ class CommManager:
                 target_module=comm.target_module,
             )
             self.comms[comm.comm_id] = comm
+            if self.sessions.is_kernel:
+                self.sessions.keep(comm.comm_id, comm.history)
             try:
                 self._flush()
             except BaseException:
@@ -353,6 +371,8 @@ class CommManager:
         *,
         coalesce: str | None = None,
         on_full: OnFull = "keep",
+        to: str | None = None,
+        on_progress: OnProgress | None = None,
     ) -> None:
         """Send a ``comm_msg``."""
         while True:
@@ -360,7 +380,13 @@ class CommManager:
                 self._router.send_msg(comm._record, self._outgoing(comm, encoded), self._clock())
                 messages = self._router.messages_to_send()
                 try:
-                    self.sessions.send(messages, coalesce=coalesce, always=on_full == "keep")
+                    self.sessions.send(
+                        messages,
+                        coalesce=coalesce,
+                        always=on_full == "keep",
+                        to=to,
+                        on_progress=on_progress,
+                    )
                 except QueueFull:
                     if on_full == "raise":
                         raise
@@ -435,7 +461,7 @@ class CommManager:
         if not isinstance(comm, Comm) or comm.closed:
             return False
         if isinstance(about, Asked):
-            return not only_answers and comm._requests.refuse_unknown(about)
+            return not only_answers and comm._requests.refuse_unknown(about, message.session)
         if about is None and (only_answers or not comm._delivery.can_keep()):
             return False
         return self._keep(comm, message)
@@ -451,17 +477,38 @@ class CommManager:
             The ids of those that were opened.
         """
         opened = []
-        for comm_id, about in comms.items():
-            target_name = about["target_name"]
-            with self._lock:
-                is_wanted = self._router.on_unknown == "keep" or self.knows_target(target_name)
-                if not is_wanted or comm_id in self.comms or not self._router.is_new(comm_id):
-                    continue
-            content = {"comm_id": comm_id, "target_name": target_name}
-            self.receive(self._synthetic("comm_open", content, {"restored": True}))
+        for comm_id, about in self.restorable(comms).items():
+            content = {"comm_id": comm_id, "target_name": about["target_name"]}
+            self.receive(self.made_up("comm_open", content, {"restored": True}))
             if comm_id in self.comms:
                 opened.append(comm_id)
         return opened
+
+    def take_up(self, comms: CommInfo) -> Expected[list[str]]:
+        """Do as ``restore``, with what a kernel end that knows the profile has kept of each comm.
+
+        That is what it was opened with, the messages that its ``history`` keeps, and its snapshot. A kernel
+        end without the profile has kept nothing. Call on the handler thread.
+
+        Returns:
+            The ids of those that were opened, to come.
+        """
+        return self._taking_up.begin(comms)
+
+    def restorable(self, comms: CommInfo) -> CommInfo:
+        """Return those of these comms that are new here, and have a target or are kept for it."""
+        with self._lock:
+            return {
+                comm_id: about
+                for comm_id, about in comms.items()
+                if (self._router.on_unknown == "keep" or self.knows_target(about["target_name"]))
+                and comm_id not in self.comms
+                and self._router.is_new(comm_id)
+            }
+
+    def opened_by_peers(self) -> list[Comm]:
+        """Return the open comms of this package that this end did not open."""
+        return [c for c in dict(self.comms).values() if isinstance(c, Comm) and not c.primary]
 
     def lose(self, reason: str, error: TsushinError | None = None) -> None:
         """Every comm is lost: ``on_close`` runs with the reason, waits end with ``error``."""
@@ -549,6 +596,7 @@ class CommManager:
         comm = self.comms.get(comm_id)
         if isinstance(comm, Comm):
             comm._delivery.tell_gap(missed)
+            self._taking_up.missed(comm_id)
 
     def _cancel_request(self, comm_id: str, req: str) -> None:
         comm = self.comms.get(comm_id)
@@ -570,6 +618,10 @@ class CommManager:
                 comm._requests.peers_changed()
 
     # What ``Requests`` asks (``Asking``).
+
+    def check_live(self, session: str, about: str) -> None:
+        """Raise NoPeer where a session is not there."""
+        self.sessions.check_live(session, about)
 
     def may_answer(self, comm_id: str) -> set[str] | None:
         """Return the sessions that may answer a request; None while one that is not there may come."""
@@ -720,10 +772,10 @@ class CommManager:
 
     def _loss_message(self, event: Lost) -> Message:
         """Build what ``on_close`` gets for a loss, in the shape of a ``comm_close``."""
-        return self._synthetic("comm_close", {"comm_id": event.comm_id}, {"lost": event.reason})
+        return self.made_up("comm_close", {"comm_id": event.comm_id}, {"lost": event.reason})
 
-    def _synthetic(self, msg_type: str, about: JsonObject, tsushin: JsonObject) -> Message:
-        """Build a message that no peer has sent; ``tsushin`` in its metadata says why."""
+    def made_up(self, msg_type: str, about: JsonObject, tsushin: JsonObject) -> Message:
+        """Build a message that no peer has sent; ``tsushin`` in its metadata says why. For ``TakingUp``."""
         header = new_header(
             msg_type,
             msg_id="",
@@ -732,7 +784,8 @@ class CommManager:
             username=self._username,
         )
         content = {**about, "data": {}}
-        return Message(self._router.channel, header, {}, {"tsushin": tsushin}, content)
+        metadata: JsonObject = {"tsushin": tsushin} if tsushin else {}
+        return Message(self._router.channel, header, {}, metadata, content)
 
     def _end(self, comm: Comm) -> None:
         error = CommClosed(f"{comm} was closed", closed_by="here")

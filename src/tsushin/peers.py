@@ -42,6 +42,15 @@ class Peers:
         """Return the sessions of the peers that did not refuse a comm."""
         return set(self._live) - self._refused.get(comm_id, set())
 
+    def accepted_by(self, session: str) -> tuple[str, ...]:
+        """Return the ids of the comms that a peer has open."""
+        with self._lock:
+            return tuple(i for i, sessions in self._accepted.items() if session in sessions)
+
+    def has_open(self, comm_id: str) -> bool:
+        """Say whether some peer has a comm open."""
+        return bool(self._accepted.get(comm_id))
+
     def ready(
         self, comm_id: str, about: str, timeout_s: float | None, wait: Wait
     ) -> Expected[Peer]:

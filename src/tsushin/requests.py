@@ -53,12 +53,23 @@ Answer = Any
 class Send(Protocol):
     """Sends a ``comm_msg`` with an entry in ``metadata.tsushin``."""
 
-    def __call__(self, data: Mapping[str, object] | None, entry: JsonObject) -> None:
-        """Send it. Errors as ``Comm.send``."""
+    def __call__(
+        self, data: Mapping[str, object] | None, entry: JsonObject, *, to: str | None = None
+    ) -> None:
+        """Send it, to one session or to all. Errors as ``Comm.send``."""
 
 
 class Asking(Protocol):
-    """What requests ask of the manager, about peers. ``comm_id`` is their comm's."""
+    """What requests ask of the manager, about peers. ``comm_id`` is their comm's.
+
+    Attributes:
+        allow_tracebacks: a failure says where it was raised.
+    """
+
+    allow_tracebacks: bool
+
+    def check_live(self, session: str, about: str) -> None:
+        """Raise NoPeer where a session is not there."""
 
     def may_answer(self, comm_id: str) -> set[str] | None:
         """Return the sessions that may answer; None while one that is not there may still come."""
@@ -76,10 +87,12 @@ class _Waiting:
 
     Attributes:
         without: the sessions that have no handler for it.
+        to: the one session that was asked; None where all were.
         session: of the peer whose parts it takes.
     """
 
     expected: Expected[Answer] | Stream
+    to: str | None = None
     without: set[str] = field(default_factory=set)
     session: str | None = None
 
@@ -129,6 +142,7 @@ class Requests:
         name: str,
         data: Mapping[str, object] | None,
         timeout_s: float | None = DEFAULT_TIMEOUT_S,
+        to: str | None = None,
     ) -> Expected[Answer]:
         """Send a request; return the answer to come. Errors as ``Comm.send``."""
         about = f"answer to {quote(name)} on {self._about()}"
@@ -139,7 +153,7 @@ class Requests:
             wait=self._runtime.wait,
             abandoned=lambda: self._abandon(req),
         )
-        self._ask(data, Asked(req, name), expected)
+        self._ask(data, Asked(req, name), expected, to)
         return expected
 
     def ask_stream(
@@ -148,6 +162,7 @@ class Requests:
         data: Mapping[str, object] | None,
         timeout_s: float | None,
         window: int,
+        to: str | None = None,
     ) -> Stream:
         """Send a request for an answer in parts; return them, to come. Errors as ``Comm.send``."""
         req = uuid4().hex
@@ -159,7 +174,7 @@ class Requests:
             give_credit=lambda taken: self._give_credit(req, taken),
             cancel=lambda: self._abandon(req),
         )
-        self._ask(data, Asked(req, name, window), stream)
+        self._ask(data, Asked(req, name, window), stream, to)
         return stream
 
     def _ask(
@@ -167,13 +182,16 @@ class Requests:
         data: Mapping[str, object] | None,
         asked: Asked,
         expected: Expected[Answer] | Stream,
+        to: str | None,
     ) -> None:
         req = asked.req
         with self._lock:
             self._waiting = {i: w for i, w in self._waiting.items() if w.expected.is_waiting()}
-            self._waiting[req] = _Waiting(expected)
+            self._waiting[req] = _Waiting(expected, to)
         try:
-            self._send(data, request_entry(asked))
+            if to is not None:
+                self._asking.check_live(to, expected.about)
+            self._send(data, request_entry(asked), to=to)
         except BaseException:
             self._waiting.pop(req, None)
             raise
@@ -238,6 +256,8 @@ class Requests:
         if waiting is None or (may_answer is None and not waiting.without):
             return
         left = (may_answer or set()) - waiting.without
+        if waiting.to is not None:
+            left &= {waiting.to}
         if not left or waiting.session not in (None, *left):
             self._waiting.pop(req, None)
             waiting.expected.fail(NoPeer(f"{waiting.expected.about}: {why}"))
@@ -264,12 +284,13 @@ class Requests:
         """Let ``function`` answer requests for ``name``."""
         self._handlers[name] = function
 
-    def refuse_unknown(self, asked: Asked) -> bool:
-        """Answer a request that nobody here handles; False where somebody does."""
+    def refuse_unknown(self, asked: Asked, session: str) -> bool:
+        """Answer a request of a session that nobody here handles; False where somebody does."""
         if asked.name in self._handlers:
             return False
         text = f"no handler for {quote(asked.name)} is registered"
-        self._answer(lambda: self._send({}, failure_entry(Failed(asked.req, NO_HANDLER, text))))
+        failed = Failed(asked.req, NO_HANDLER, text)
+        self._answer(lambda: self._send({}, failure_entry(failed), to=session))
         return True
 
     def take_request(self, asked: Asked, message: Message) -> None:
@@ -280,7 +301,7 @@ class Requests:
                 return
         function = self._handlers.get(asked.name)
         if function is None:
-            self.refuse_unknown(asked)
+            self.refuse_unknown(asked, message.session)
             return
         classic = to_classic(message)
         try:
@@ -289,7 +310,7 @@ class Requests:
             self._fail(asked, error, message)
         else:
             if isinstance(result, AsyncIterator | Generator):
-                self._await(asked, message, self._send_parts(asked, result))
+                self._await(asked, message, self._send_parts(asked, result, message.session))
             elif inspect.isawaitable(result):
                 self._await(asked, message, result)
             else:
@@ -322,7 +343,7 @@ class Requests:
 
     # Any: what a user's function yields.
     async def _send_parts(
-        self, asked: Asked, parts: AsyncIterator[Any] | Generator[Any, None, None]
+        self, asked: Asked, parts: AsyncIterator[Any] | Generator[Any, None, None], session: str
     ) -> None:
         """Send each part as it comes, no more ahead of the reader than it wants."""
         sent = 0
@@ -333,7 +354,7 @@ class Requests:
             async for value in _each(parts):
                 await self._room(asked.req, sent)
                 sent += 1
-                self._send({"value": value}, part_entry(asked.req, sent))
+                self._send({"value": value}, part_entry(asked.req, sent), to=session)
         finally:
             self._sending.pop(asked.req, None)
             if isinstance(parts, Generator):
@@ -380,15 +401,17 @@ class Requests:
 
     def _succeed(self, asked: Asked, value: object, message: Message) -> None:
         try:
-            self._answer(lambda: self._send({"value": value}, answer_entry(asked.req)))
+            entry = answer_entry(asked.req)
+            self._answer(lambda: self._send({"value": value}, entry, to=message.session))
         except (TypeError, ValueError) as error:  # JSON cannot carry it
             self._fail(asked, error, message)
 
     def _fail(self, asked: Asked, error: BaseException, message: Message) -> None:
         self._runtime.report(error, f"handler of {quote(asked.name)} of {self._about()}", message)
-        lines = traceback.format_exception(error)
-        failed = Failed(asked.req, type(error).__name__, _text(error), "".join(lines))
-        self._answer(lambda: self._send({}, failure_entry(failed)))
+        is_told = self._asking.allow_tracebacks
+        trace = "".join(traceback.format_exception(error)) if is_told else ""
+        failed = Failed(asked.req, type(error).__name__, _text(error), trace)
+        self._answer(lambda: self._send({}, failure_entry(failed), to=message.session))
 
     def _answer(self, send: Callable[[], None]) -> None:
         """Send an answer; with the comm closed, or its link gone, nobody waits for it."""

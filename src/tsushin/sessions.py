@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
-from typing import Final
+from typing import Any, Final
 
-from tsushin.errors import RemoteProtocolError, TransportError
+from tsushin.errors import NoPeer, RemoteProtocolError, TransportError, TsushinError, quote
 from tsushin.expected import Expected
 from tsushin.peers import Peer, Peers
 from tsushin.profile.events import (
@@ -24,16 +25,23 @@ from tsushin.profile.events import (
     Gap,
     Joined,
     Left,
+    Malformed,
     ProfileEvent,
     Refused,
     Restarted,
+    RestoreAsked,
+    Sent,
+    Taken,
 )
 from tsushin.profile.sessions import Profile
-from tsushin.protocol.messages import Message
+from tsushin.protocol.messages import Message, SessionId
 from tsushin.runtime import Runtime
 
 OnPeer = Callable[[Peer, bool], object]
+# Called with bytes sent and bytes in all; False ends the sending. Anything else it returns is not looked at.
+OnProgress = Callable[[int, int], object]
 
+MAX_TABS: Final = 1000  # sessions whose tab is remembered
 # Seconds after this end became known in which a peer may still say hello.
 GRACE_S: Final = 2.0
 
@@ -50,6 +58,9 @@ class Hooks:
         credited: so many parts of the answer to a request of a comm were taken.
         peers_changed: who may answer is not who could before.
         new_life: at a frontend: the kernel end is another one than before.
+        peer_left: a session is gone, which had these comms open.
+        restore_asked: at a kernel end: a session takes up comms.
+        taken: at a frontend: how a comm stands that is taken up (``Taken``).
     """
 
     send: Callable[[Message], None]
@@ -59,6 +70,9 @@ class Hooks:
     credited: Callable[[str, str, int], None]
     peers_changed: Callable[[], None]
     new_life: Callable[[], None]
+    peer_left: Callable[[str, tuple[str, ...]], None]
+    restore_asked: Callable[[str, tuple[str, ...]], None]
+    taken: Callable[[str, tuple[Message, ...] | None], None]
 
 
 class Sessions:
@@ -90,27 +104,75 @@ class Sessions:
         self._on_peer: OnPeer | None = None
         self._wants_room: list[Expected[None]] = []
         self._wants_drained: list[tuple[str, Expected[None]]] = []
+        self._wants_first: list[Expected[None]] = []
+        self._progress: dict[int, OnProgress] = {}  # by token
+        self._tokens = itertools.count(1)
+        self._tabs: dict[str, str] = {}  # session -> tab, also of those that are gone
         self._max_queue_bytes = profile.limits.max_queue_bytes
         self._hopes_until = inf if hopes else -inf
 
     # ------------------------------------------------------------------ messages
 
     def send(
-        self, messages: Iterable[Message], *, coalesce: str | None = None, always: bool = True
+        self,
+        messages: Iterable[Message],
+        *,
+        coalesce: str | None = None,
+        always: bool = True,
+        to: str | None = None,
+        on_progress: OnProgress | None = None,
     ) -> None:
         """Send messages of the router's. Call with the lock held. Errors are those of ``hooks.send``.
 
         Args:
             coalesce: see ``Profile.send``.
             always: see ``Profile.send``.
+            to: see ``Profile.send``.
+            on_progress: is told how far they are.
 
         Raises:
             QueueFull: unless ``always``: too much waits to be sent.
+            LimitExceeded: the route takes no message of that size.
         """
         now = self._clock()
-        for message in messages:
-            self._profile.send(message, now, coalesce=coalesce, always=always)
+        session = None if to is None else SessionId(to)
+        token = None
+        if on_progress is not None:
+            token = next(self._tokens)
+            self._progress[token] = on_progress
+        try:
+            for message in messages:
+                self._profile.send(
+                    message, now, coalesce=coalesce, always=always, to=session, token=token
+                )
+        except TsushinError:
+            self._progress.pop(token or 0, None)
+            raise
         self._push()
+        if token is not None:
+            self._meet(self._profile.events())
+
+    @property
+    def is_kernel(self) -> bool:
+        """This is a kernel end."""
+        return self._profile.is_kernel
+
+    def is_live(self, session: str) -> bool:
+        """Say whether a session is there."""
+        return session in self._profile.peers
+
+    def check_live(self, session: str, about: str) -> None:
+        """Raise NoPeer where a session is not there."""
+        if not self.is_live(session):
+            raise NoPeer(f"{about}: session {quote(session)} is not there")
+
+    def keep(self, comm_id: str, count: int) -> None:
+        """Keep a comm's open and last ``count`` messages; it is opened next. Call with the lock held."""
+        self._profile.keep(comm_id, count)
+
+    def forget(self, comm_id: str) -> None:
+        """Keep nothing of a comm any more. Call with the lock held."""
+        self._profile.forget(comm_id)
 
     def room(self, timeout_s: float) -> Expected[None]:
         """Return something that is settled once not much waits to be sent any more."""
@@ -203,6 +265,42 @@ class Sessions:
         """So many parts of an answer of this peer were taken."""
         self._do(lambda now: self._profile.credit(comm_id, req, taken, now, session))
 
+    # ------------------------------------------------------------------ taking up
+
+    def first(self, timeout_s: float) -> Expected[None]:
+        """Return something that is settled once it is known whether there is a peer."""
+        expected: Expected[None] = Expected("a first peer", timeout_s=timeout_s)
+        with self._lock:
+            if self._profile.peers or not self.may_come():
+                expected.settle(None)
+            else:
+                self._wants_first.append(expected)
+        return expected
+
+    def can_restore(self) -> bool:
+        """At a frontend: say whether the kernel end tells how its comms stand."""
+        return self._profile.can_restore()
+
+    def restore(self, comm_ids: Iterable[str]) -> None:
+        """At a frontend: ask how comms stand. ``Hooks.taken`` hears of each, within 31 s."""
+        self._do(lambda now: self._profile.restore(comm_ids, now))
+
+    def restored(self, session: str, comm_ids: Iterable[str]) -> None:
+        """At a kernel end: tell a session how comms stand."""
+        self._do(lambda now: self._profile.restored(session, comm_ids, now))
+
+    def reopened(self, session: str, opening: Message) -> None:
+        """At a kernel end: tell a session how a comm stands that a frontend has opened."""
+        self._do(lambda now: self._profile.reopened(session, opening, now))
+
+    def withhold(self, session: str, comm_ids: Iterable[str]) -> None:
+        """At a kernel end: tell a session that it cannot take up these comms."""
+        self._do(lambda now: self._profile.withhold(session, comm_ids, now))
+
+    def tab(self, session: str) -> str:
+        """Return the tab of a session that is or was here; "" where that is not known."""
+        return self._tabs.get(session, "")
+
     def may_come(self) -> bool:
         """Say whether a first peer may still say hello."""
         return self._clock() < self._hopes_until
@@ -264,39 +362,85 @@ class Sessions:
                 case Refused():
                     self.peers.refused(event.session, event.comm_ids)
                     self._hooks.peers_changed()
-                case Gap():
-                    self._hooks.gap(event.comm_id, event.missed)
-                case Cancelled():
-                    self._hooks.cancelled(event.comm_id, event.req)
-                case Credited():
-                    self._hooks.credited(event.comm_id, event.req, event.taken)
+                case Sent():
+                    self._meet_sent(event)
+                case Malformed():
+                    self._runtime.fault(event.error)
+                case _:
+                    self._meet_about_comm(event)
+
+    def _meet_about_comm(self, event: Gap | Cancelled | Credited | RestoreAsked | Taken) -> None:
+        match event:
+            case Gap():
+                self._hooks.gap(event.comm_id, event.missed)
+            case Cancelled():
+                self._hooks.cancelled(event.comm_id, event.req)
+            case Credited():
+                self._hooks.credited(event.comm_id, event.req, event.taken)
+            case RestoreAsked():
+                self._hooks.restore_asked(event.session, event.comm_ids)
+            case Taken():
+                self._hooks.taken(event.comm_id, event.messages)
+
+    def _meet_sent(self, event: Sent) -> None:
+        callback = self._progress.get(event.token)
+        if callback is None:
+            return
+        if event.nbytes >= event.total:
+            del self._progress[event.token]
+
+        def tell() -> None:
+            if self._guarded("on_progress", callback, event.nbytes, event.total) is False:
+                self._progress.pop(event.token, None)
+                self._do(lambda now: self._profile.drop(event.token, now))
+
+        self._runtime.soon(tell)
 
     def _meet_peer(self, event: Joined | Left | Restarted | Declined) -> None:
         match event:
             case Joined():
                 peer = Peer(event.session, frozenset(event.features))
                 self.peers.joined(peer)
+                self._remember_tab(event)
+                self._settle_first()
                 self._tell(peer, is_live=True)
             case Left():
+                accepted = self.peers.accepted_by(event.session)
                 gone = self.peers.left(event.session)
                 if gone is not None:
                     self._tell(gone, is_live=False)
+                    self._hooks.peer_left(event.session, accepted)
             case Restarted():
                 self._hooks.new_life()
                 self.join()
             case Declined():
                 self._hopes_until = -inf
+                self._settle_first()
                 self.peers.none_to_come()
                 self._hooks.peers_changed()
+
+    def _settle_first(self) -> None:
+        wants_first, self._wants_first = self._wants_first, []
+        for expected in wants_first:
+            expected.settle(None)
+
+    def _remember_tab(self, event: Joined) -> None:
+        if event.tab:
+            self._tabs.pop(event.session, None)
+            self._tabs[event.session] = event.tab
+            if len(self._tabs) > MAX_TABS:
+                del self._tabs[next(iter(self._tabs))]
 
     def _tell(self, peer: Peer, *, is_live: bool) -> None:
         self._hooks.peers_changed()
         callback = self._on_peer
         if callback is not None:
-            self._runtime.soon(lambda: self._call(callback, peer, is_live=is_live))
+            self._runtime.soon(lambda: self._guarded("on_peer", callback, peer, is_live))
 
-    def _call(self, callback: OnPeer, peer: Peer, *, is_live: bool) -> None:
+    # Any: whatever the user's function takes and returns.
+    def _guarded(self, about: str, callback: Callable[..., Any], *args: Any) -> Any:
         try:
-            callback(peer, is_live)
+            return callback(*args)
         except (Exception, SystemExit) as error:  # a callback never ends its host
-            self._runtime.report(error, "on_peer", None)
+            self._runtime.report(error, about, None)
+            return None

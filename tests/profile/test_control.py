@@ -11,12 +11,12 @@ from tsushin.errors import RemoteProtocolError
 from tsushin.profile.control import (
     TARGET,
     again_data,
+    carried,
     control_id,
     is_control,
-    messages_again,
     number_of,
     read_control,
-    with_number,
+    with_entry,
     without_number,
 )
 from tsushin.protocol.messages import Message
@@ -27,10 +27,12 @@ DEFAULTS = {
     "features": [],
     "session": "",
     "epoch": "",
+    "tab": "",
     "resume": None,
     "recovered": True,
     **{key: [] for key in ("open", "again", "accepted", "refused", "cancel", "credit")},
-    **{key: {} for key in ("sent", "seen", "want", "gone")},
+    **{key: [] for key in ("restore", "withheld", "kept")},
+    **{key: {} for key in ("sent", "seen", "want", "gone", "restored")},
 }
 
 
@@ -43,9 +45,7 @@ def test_each_valid_case_is_what_it_says(vector):
     expected = {**DEFAULTS, **vector.raw["is"]}
     said = msgspec.to_builtins(read_control(carrier(vector.raw["data"])))
     found = {key: said.get(key, DEFAULTS[key]) for key in expected}
-    for one in found["again"]:
-        one.update({"parent_header": {}, "metadata": {}, **one})
-    for one in expected["again"]:
+    for one in [e for key in ("again", "kept") for e in (*found[key], *expected[key])]:
         one.update({"parent_header": {}, "metadata": {}, **one})
     assert json.loads(json.dumps(found)) == expected
 
@@ -55,7 +55,7 @@ def test_each_invalid_case_is_refused(vector):
     buffers = tuple(memoryview(b"x") for _ in range(vector.raw.get("buffers", 0)))
     message = carrier(vector.raw["data"], buffers)
     with pytest.raises(RemoteProtocolError) as caught:
-        messages_again(read_control(message), buffers, "shell")
+        carried(read_control(message), buffers, "shell")
     assert str(caught.value).startswith(f"{TARGET}: ")
 
 
@@ -65,13 +65,13 @@ def test_messages_come_again_with_their_buffers():
     )
     two = Message("shell", {"msg_type": "comm_close"}, {}, {}, {"comm_id": "c"}, ())
     data, buffers = again_data([one, two])
-    assert messages_again(read_control(carrier(data)), buffers, "shell") == [one, two]
+    assert carried(read_control(carrier(data)), buffers, "shell") == ([one, two], [])
 
 
 @pytest.mark.parametrize("metadata", [{}, {"tsushin": {"bin": []}}, {"own": 1}])
 def test_a_number_is_put_on_and_taken_off(metadata):
     plain = Message("shell", {}, {}, metadata, {"comm_id": "c"})
-    numbered = with_number(plain, 7)
+    numbered = with_entry(plain, {"n": 7})
     assert number_of(numbered) == 7
     assert without_number(numbered) == plain
 

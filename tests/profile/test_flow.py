@@ -32,22 +32,23 @@ def taken(queue):
 def test_a_flight_is_full_until_something_arrives():
     flight = Flight()
     sent = 0
-    while flight.has_room(1):
+    while flight.has_room():
         sent += 1
         flight.left("c", sent, 1)
     assert sent == flight.window
     flight.arrived("c", 10)
-    assert flight.has_room(1)
+    assert flight.has_room()
     assert (flight.count, flight.nbytes) == (sent - 10, sent - 10)
 
 
-def test_a_message_larger_than_the_window_flies_alone():
+def test_with_a_window_of_bytes_under_way_nothing_more_is_sent():
     flight = Flight()
-    assert flight.has_room(100 * WINDOW_BYTES)
-    flight.left("c", 1, 100 * WINDOW_BYTES)
-    assert not flight.has_room(1)
-    flight.arrived("c", 1)
-    assert flight.has_room(100 * WINDOW_BYTES)
+    flight.left("c", 1, WINDOW_BYTES - 1)
+    assert flight.has_room()
+    flight.left("c", 2, 100 * WINDOW_BYTES)
+    assert not flight.has_room()
+    flight.arrived("c", 2)
+    assert flight.has_room()
 
 
 def test_the_window_is_halved_once_for_losses_at_one_time_and_grows_with_arrivals():

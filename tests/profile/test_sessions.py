@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tsushin.errors import KernelGone
+from tsushin.profile import outbox, pieces
 from tsushin.profile.control import TARGET, control_id, is_control
 from tsushin.profile.sessions import MAX_ASKS, MAX_REPEATS, REPEAT_S
 from tsushin.protocol.limits import DEFAULT_LIMITS
@@ -167,7 +168,7 @@ def test_when_all_have_everything_nothing_is_kept_and_nothing_is_said(pair):
         comm.send({"n": n})
     pair.pass_time(5)
     profile = pair.kernel.sessions._profile
-    assert (profile._history, profile._nbytes) == ({}, 0)
+    assert (profile._outbox._history, profile._outbox.nbytes) == ({}, 0)
     before = len(pair.sent)
     pair.pass_time(3600)
     assert len(pair.sent) == before
@@ -195,7 +196,7 @@ def test_a_peer_that_answers_nothing_any_more_is_gone_and_holds_nothing(pair):
     pair.pass_time(REPEAT_S * 2 ** (MAX_REPEATS + 1))
     assert [p.session for p in pair.kernel.peers] == ["frontend 0"]
     assert seen == [("frontend 1", False)]
-    assert pair.kernel.sessions._profile._history == {}
+    assert pair.kernel.sessions._profile._outbox._history == {}
 
 
 def test_one_that_said_nothing_for_long_and_comes_back_goes_on_where_it_was(pair):
@@ -337,11 +338,17 @@ def test_who_asks_for_the_target_by_name_learns_that_this_end_knows_the_profile(
 # ---------------------------------------------------------------------- any order of events
 
 
+LARGE = bytes(200)  # goes in several pieces, of 100 bytes here
+
+
 class Link(RuleBasedStateMachine):
     """Two frontends and a kernel over links that delay, lose and repeat; then the links heal."""
 
     @initialize()
     def begin(self):
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(outbox, "CUT_ABOVE_BYTES", 150)
+        self.patch.setattr(pieces, "PIECE_BYTES", 100)
         self.pair = comm_pair(frontends=2, on_unknown="ignore")
         self.expected = {end: [] for end in ("kernel", "frontend 0", "frontend 1")}
         self.got = {end: [] for end in self.expected}
@@ -349,8 +356,8 @@ class Link(RuleBasedStateMachine):
             front.register_target("t", listen(self.got[front.name]))
         self.pair.kernel.register_target("k", listen(self.got["kernel"]))
         self.pair.join()
-        self.comm = self.pair.kernel.new_comm("t")
-        self.back = self.pair.frontends[0].new_comm("k")
+        self.comm = self.pair.kernel.new_comm("t", comm_id="kernels")
+        self.back = self.pair.frontends[0].new_comm("k", comm_id="frontends")
         self.pair.run()
         self.n, self.passed = 0, 0.0
 
@@ -362,10 +369,17 @@ class Link(RuleBasedStateMachine):
             for front in self.pair.frontends:
                 self.expected[front.name].append(self.n)
 
-    @rule()
-    def frontend_sends(self):
+    @rule(front=st.integers(0, 1), is_large=st.booleans())
+    def kernel_sends_to_one(self, front, is_large):
         self.n += 1
-        self.back.send({"n": self.n})
+        session = self.pair.frontends[front].name
+        self.comm.send({"n": self.n}, buffers=[LARGE] if is_large else None, to=session)
+        self.expected[session].append(self.n)
+
+    @rule(is_large=st.booleans())
+    def frontend_sends(self, is_large):
+        self.n += 1
+        self.back.send({"n": self.n}, buffers=[LARGE] if is_large else None)
         self.expected["kernel"].append(self.n)
 
     @rule(data=st.data(), what=st.sampled_from(["step", "step", "drop", "repeat"]))
@@ -410,9 +424,10 @@ class Link(RuleBasedStateMachine):
             return
         for _ in range(MAX_ASKS + 3):
             self.pair.pass_time(20)
+        self.patch.undo()
         assert self.got == self.expected
         for end in self.pair.ends:
-            assert end.sessions._profile._history == {}
+            assert end.sessions._profile._outbox._history == {}
 
 
 TestLink = Link.TestCase

@@ -294,7 +294,7 @@ def test_the_generator_still_makes_the_generated_cases(tmp_path):
     made = {p.relative_to(tmp_path): json.loads(p.read_text()) for p in tmp_path.rglob("*.json")}
     folders = [
         f"{kind}/{which}"
-        for kind in ("comm", "buffers", "profile", "control")
+        for kind in ("comm", "buffers", "profile", "control", "pieces")
         for which in ("valid", "invalid")
     ]
     assert made == {v.path.relative_to(ROOT): v.raw for v in load(*folders)}

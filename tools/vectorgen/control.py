@@ -54,6 +54,21 @@ def valid() -> dict[str, tuple[str, Json, Json]]:
             {"credit": [["c", "r1", 8]]},
             {"credit": [["c", "r1", 8]]},
         ),
+        "hello-of-a-page": (
+            "A page says which tab it is in.",
+            {**HELLO, "tab": "t1"},
+            {**HELLO, "tab": "t1"},
+        ),
+        "restore": (
+            "A frontend takes up comms.",
+            {"restore": ["c", "d"]},
+            {"restore": ["c", "d"]},
+        ),
+        "restored": (
+            "How a comm stands, with what is kept of it; another one is not to be had.",
+            {"restored": {"c": 7}, "kept": [{**AGAIN, "buffers": 0}], "withheld": ["d"]},
+            {"restored": {"c": 7}, "kept": [{**AGAIN, "buffers": 0}], "withheld": ["d"]},
+        ),
         "cancel": (
             "An answer is wanted no more.",
             {"cancel": [["c", "r1"]]},
@@ -74,6 +89,10 @@ def invalid() -> dict[str, tuple[str, object, int]]:
         "again-header-text": ("A header is an object.", {"again": [{**AGAIN, "header": "h"}]}, 0),
         "again-too-few-buffers": ("Buffers add up.", {"again": [{**AGAIN, "buffers": 2}]}, 1),
         "again-too-many-buffers": ("Buffers add up.", {"again": [AGAIN]}, 1),
+        "kept-too-few-buffers": ("Buffers add up.", {"kept": [{**AGAIN, "buffers": 2}]}, 1),
+        "restored-text": ("Numbers are counts.", {"restored": {"c": "7"}}, 0),
+        "restore-text": ("Comm ids are in an array.", {"restore": "c"}, 0),
+        "tab-number": ("A tab is text.", {**HELLO, "tab": 1}, 0),
         "cancel-one": ("A request is named by comm and id.", {"cancel": [["c"]]}, 0),
         "accepted-number": ("Comm ids are text.", {"accepted": [1]}, 0),
     }

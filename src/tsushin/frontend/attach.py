@@ -26,6 +26,7 @@ class FileKernel:
     """
 
     can_reconnect = False  # its sockets do so by themselves
+    max_whole_bytes: int | None = None
     is_ours = False
     can_restart = False  # only who started it can
 
@@ -86,6 +87,7 @@ class EndpointKernel:
     """
 
     can_reconnect = True
+    max_whole_bytes: int | None = None  # whose server it is is not known
     is_ours = False
     can_restart = False  # only who started it can
 

@@ -44,6 +44,7 @@ from tsushin.profile.control import TARGET
 from tsushin.protocol.limits import Limits
 from tsushin.protocol.messages import COMM_TYPES, Channel, CommInfo, JsonObject, Message, new_header
 from tsushin.protocol.routing import OnUnknown
+from tsushin.sessions import GRACE_S
 from tsushin.transports.base import Transport
 
 EXECUTE_TIMEOUT_S: Final = 60.0
@@ -90,6 +91,7 @@ class Frontend:
             session=session,
             limits=limits,
             joins=True,
+            max_whole_bytes=kernel.max_whole_bytes,
         )
         self._kernel = kernel
         self._transport = transport
@@ -173,13 +175,18 @@ class Frontend:
     ) -> list[str]:
         """Take up comms that the kernel has open and this frontend does not know.
 
-        Such are those opened before it came. Each is offered to its target with ``data: {}`` and
-        ``metadata.tsushin.restored``; see ``CommManager.restore``. Errors as ``execute``.
+        Such are those opened before it came. Each is offered to its target, marked by
+        ``metadata.tsushin.restored``, with what it was opened with, its ``history`` and its snapshot where
+        the kernel end knows the profile, else with ``data: {}``; see ``CommManager.take_up``. Errors as
+        ``execute``.
 
         Returns:
             The ids of those whose target is registered here.
         """
-        return self.comm_manager.restore(await self.comms(timeout=timeout))
+        found = await self.comms(timeout=timeout)
+        with contextlib.suppress(TimeoutError):
+            await self.comm_manager.sessions.first(GRACE_S)
+        return await self.comm_manager.take_up(found)
 
     async def kernel_info(
         self,

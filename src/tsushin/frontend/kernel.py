@@ -20,6 +20,9 @@ class Kernel(Protocol):
     can_restart: bool
     """Whether ``restart`` is possible; otherwise it is never called."""
 
+    max_whole_bytes: int | None
+    """What the route takes in one message; None for no bound that is known."""
+
     async def connect(self, *, after: str | None = None) -> Transport:
         """Start the kernel if that is still to be done, and return a live link to it.
 

@@ -33,6 +33,7 @@ class LaunchedKernel:
 
     is_ours = True
     can_reconnect = False
+    max_whole_bytes: int | None = None
     can_restart = True
 
     def __init__(

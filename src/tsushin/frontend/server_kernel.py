@@ -11,6 +11,8 @@ from tsushin.protocol.limits import Limits
 from tsushin.transports.base import Transport
 from tsushin.transports.websocket import Subprotocol, connect_websocket
 
+# What Jupyter Server takes in one message, by default, and a margin for the frame's own parts.
+WEBSOCKET_BYTES: Final = (10 << 20) - (64 << 10)
 _ASK_S: Final = 5.0  # between two questions whether the kernel is still there
 
 
@@ -24,6 +26,7 @@ class ServerKernel:
     """
 
     can_reconnect = True
+    max_whole_bytes: int | None = WEBSOCKET_BYTES
     can_restart = True
 
     def __init__(

@@ -19,7 +19,7 @@ from tsushin.protocol.messages import Channel, Header, JsonObject, Message
 
 PROFILE: Final = 1
 TARGET: Final = "tsushin.session"
-FEATURES: Final = ("requests", "sequence", "cancel", "streams")
+FEATURES: Final = ("requests", "sequence", "cancel", "streams", "pieces", "restore")
 
 Number = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
@@ -53,10 +53,11 @@ class Control:
     """One message on a control comm. It may say several things; what it leaves out it does not say.
 
     Attributes:
-        profile: version; above 0 in a hello, which has the six keys after it too.
+        profile: version; above 0 in a hello, which has the seven keys after it too.
         features: what its end knows.
         session: of its end.
         epoch: made anew with each life of its end.
+        tab: from a page: the same before and after it was loaded again.
         resume: from a frontend that was here before.
         recovered: False where the kernel end knows nothing of what ``resume`` says.
         open: comms that its end has open.
@@ -64,17 +65,22 @@ class Control:
         seen: comm id -> number of the last message received, none before it missing.
         want: comm id -> first and last number of what is missing.
         gone: comm id -> number up to which nothing can be sent again.
-        again: what was wanted.
+        again: what was wanted; what is for one session, or comes in pieces.
         accepted: comms whose open found its target.
         refused: comms whose open did not.
         cancel: comm id and request id of answers that nobody waits for any more.
         credit: comm id, request id, and how many parts of the answer were taken in all.
+        restore: comms that a frontend takes up, where it does not know how they stand.
+        restored: comm id -> number of the last message sent on it; what that comes to is in ``kept``.
+        withheld: comms that the frontend asked for and cannot take up.
+        kept: of each comm in ``restored`` its open and what is kept of its messages, in order.
     """
 
     profile: Number = 0
     features: tuple[str, ...] = ()
     session: str = ""
     epoch: str = ""
+    tab: str = ""
     resume: Resume | None = None
     recovered: bool = True
     open: tuple[str, ...] = ()
@@ -87,6 +93,10 @@ class Control:
     refused: tuple[str, ...] = ()
     cancel: tuple[tuple[str, str], ...] = ()
     credit: tuple[tuple[str, str, Number], ...] = ()
+    restore: tuple[str, ...] = ()
+    restored: dict[str, Number] = field(default_factory=dict)
+    withheld: tuple[str, ...] = ()
+    kept: tuple[Again, ...] = ()
 
 
 _NOTHING: Final[JsonObject] = msgspec.to_builtins(Control())
@@ -120,8 +130,10 @@ def control_data(control: Control) -> JsonObject:
     return {key: value for key, value in said.items() if value != _NOTHING[key]}
 
 
-def again_data(messages: Iterable[Message]) -> tuple[JsonObject, tuple[memoryview, ...]]:
-    """Return ``data`` and buffers of a message that brings others once more."""
+def again_data(
+    messages: Iterable[Message], key: str = "again"
+) -> tuple[JsonObject, tuple[memoryview, ...]]:
+    """Return ``data`` and buffers of a message that brings others: in ``again``, or in ``kept``."""
     listed, buffers = [], list[memoryview]()
     for message in messages:
         listed.append(
@@ -134,24 +146,24 @@ def again_data(messages: Iterable[Message]) -> tuple[JsonObject, tuple[memoryvie
             }
         )
         buffers += message.buffers
-    return {"again": listed}, tuple(buffers)
+    return {key: listed}, tuple(buffers)
 
 
-def messages_again(
+def carried(
     control: Control, buffers: tuple[memoryview, ...], channel: Channel
-) -> list[Message]:
-    """Return the messages that ``control`` brings once more.
+) -> tuple[list[Message], list[Message]]:
+    """Return the messages that ``control`` brings: those in ``again``, and those in ``kept``.
 
     Args:
         control: as ``read_control`` gives it.
-        buffers: of the message that carried it.
+        buffers: of the message that carried it: those of ``again``, then those of ``kept``.
         channel: that it came by.
 
     Raises:
         RemoteProtocolError: the buffers do not add up.
     """
     found, first = [], 0
-    for one in control.again:
+    for one in (*control.again, *control.kept):
         last = first + one.buffers
         found.append(
             Message(
@@ -168,7 +180,7 @@ def messages_again(
         raise RemoteProtocolError(
             f"{TARGET}: again: expected {first} buffers in all, got {len(buffers)}"
         )
-    return found
+    return found[: len(control.again)], found[len(control.again) :]
 
 
 def number_of(message: Message) -> int | None:
@@ -180,15 +192,29 @@ def number_of(message: Message) -> int | None:
     )
 
 
-def with_number(message: Message, number: int) -> Message:
-    """Return the message with a number in its metadata."""
-    return _with_ours(message, {**message.metadata.get("tsushin", {}), "n": number})
+def addressee(message: Message) -> str | None:
+    """Return the session that a numbered message is for; None for all."""
+    ours = message.metadata.get("tsushin")
+    to = ours.get("to") if isinstance(ours, dict) else None
+    return to if isinstance(to, str) else None
+
+
+def with_entry(message: Message, entry: JsonObject) -> Message:
+    """Return the message with more in ``metadata.tsushin``."""
+    return _with_ours(message, {**message.metadata.get("tsushin", {}), **entry})
 
 
 def without_number(message: Message) -> Message:
-    """Return the message as its sender's user made it: without a number."""
+    """Return the message as its sender's user made it: without a number, and whom it is for."""
     ours = message.metadata.get("tsushin", {})
-    return _with_ours(message, {key: value for key, value in ours.items() if key != "n"})
+    return _with_ours(message, {key: ours[key] for key in ours if key not in ("n", "to")})
+
+
+def without_body(message: Message) -> Message:
+    """Return what somebody else may know of a message that is not for them: its number."""
+    ours = {key: value for key, value in message.metadata["tsushin"].items() if key in ("n", "to")}
+    content = {"comm_id": message.content["comm_id"], "data": {}}
+    return Message(message.channel, message.header, {}, {"tsushin": ours}, content)
 
 
 def _with_ours(message: Message, ours: JsonObject) -> Message:

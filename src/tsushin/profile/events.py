@@ -5,18 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tsushin.protocol.messages import CommId, SessionId
+from tsushin.errors import RemoteProtocolError
+from tsushin.protocol.messages import CommId, Message, SessionId
 
 LeftWhy = Literal["goodbye", "silent", "new life"]
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A peer said hello. ``recovered`` is False where it comes back and what it had is lost."""
+    """A peer said hello.
+
+    Attributes:
+        recovered: False where it comes back and what it had is lost.
+        tab: of a page: the same before and after it was loaded again.
+    """
 
     session: SessionId
     features: tuple[str, ...]
     recovered: bool
+    tab: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,61 @@ class Credited:
     taken: int
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """So much of a message has left.
+
+    Attributes:
+        token: as given to ``Profile.send``.
+        nbytes: of it, in bytes.
+        total: of the whole message.
+    """
+
+    token: int
+    nbytes: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A message of a peer cannot be put together; it is dropped."""
+
+    error: RemoteProtocolError
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreAsked:
+    """At a kernel end: a peer takes up comms. ``Profile.restored`` is the answer."""
+
+    session: SessionId
+    comm_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """At a frontend: how a comm stands that was to be taken up.
+
+    Attributes:
+        messages: its open and what is kept of its messages; empty where the open is not kept, None where the
+            comm is not to be had.
+    """
+
+    comm_id: CommId
+    messages: tuple[Message, ...] | None
+
+
 ProfileEvent = (
-    Joined | Left | Declined | Restarted | Gap | Accepted | Refused | Cancelled | Credited
+    Joined
+    | Left
+    | Declined
+    | Restarted
+    | Gap
+    | Accepted
+    | Refused
+    | Cancelled
+    | Credited
+    | Sent
+    | Malformed
+    | RestoreAsked
+    | Taken
 )

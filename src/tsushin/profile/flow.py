@@ -10,11 +10,12 @@ Spec: spec/profile.md, "Flow".
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from tsushin.errors import QueueFull
-from tsushin.protocol.messages import Message
+from tsushin.protocol.messages import Message, SessionId
 
 MIN_WINDOW: Final = 32  # messages
 MAX_WINDOW: Final = 512
@@ -38,11 +39,9 @@ class Flight:
     _sizes: dict[str, deque[tuple[int, int]]] = field(default_factory=dict)
     _halved_at: float = -1e9
 
-    def has_room(self, nbytes: int) -> bool:
-        """Say whether a message of so many bytes may be sent now; a large one may alone."""
-        if not self.count:
-            return True
-        return self.count < self.window and self.nbytes + nbytes <= WINDOW_BYTES
+    def has_room(self) -> bool:
+        """Say whether one more message may be sent now, however large."""
+        return self.count < self.window and self.nbytes < WINDOW_BYTES
 
     def left(self, comm_id: str, number: int, nbytes: int) -> None:
         """A message was sent."""
@@ -68,17 +67,32 @@ class Flight:
             self.window = max(MIN_WINDOW, self.window / 2)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Waiting:
     """A message that waits to be sent.
 
     Attributes:
         coalesce: of those with the same key and comm only the newest is sent; None for no such key.
+        to: the one session that it is for; None for all.
+        token: by which its sender hears how far it is; None where that was not asked for.
+        pieces: what is left of a message that goes in pieces; None for one that goes whole.
+        sent: bytes of it that have left.
+        is_dropped: nobody wants the rest.
     """
 
     message: Message
     nbytes: int
     coalesce: str | None = None
+    to: SessionId | None = None
+    token: int | None = None
+    pieces: Iterator[tuple[Message, int]] | None = None
+    sent: int = 0
+    is_dropped: bool = False
+
+    @property
+    def comm_id(self) -> str:
+        """The comm that it is of."""
+        return str(self.message.content["comm_id"])
 
 
 class Queue:
@@ -113,7 +127,7 @@ class Queue:
         Raises:
             QueueFull: so much waits that this one has no place.
         """
-        comm_id = waiting.message.content["comm_id"]
+        comm_id = waiting.comm_id
         key = None if waiting.coalesce is None else (comm_id, waiting.coalesce)
         before = self._keys.get(key) if key else None
         size = self.nbytes + waiting.nbytes
@@ -133,13 +147,34 @@ class Queue:
         """Return what is sent next and forget it."""
         return self._remove(next(iter(self._entries)))
 
+    def sent(self, nbytes: int) -> None:
+        """So many bytes of the first one have left: it is not replaced any more."""
+        first = self.first
+        first.sent += nbytes
+        self.nbytes -= nbytes
+        self._forget_key(next(iter(self._entries)), first)
+
+    def drop(self, is_unwanted: Callable[[Waiting], bool]) -> None:
+        """Forget what nobody wants; of a message that has left in part, the rest."""
+        for number, waiting in list(self._entries.items()):
+            if not is_unwanted(waiting):
+                continue
+            if waiting.sent:
+                waiting.is_dropped = True
+            else:
+                self._remove(number)
+
     def _remove(self, number: int) -> Waiting:
         waiting = self._entries.pop(number)
-        comm_id = waiting.message.content["comm_id"]
-        self.nbytes -= waiting.nbytes
+        comm_id = waiting.comm_id
+        self.nbytes -= waiting.nbytes - waiting.sent
         self._comms[comm_id] -= 1
         if not self._comms[comm_id]:
             del self._comms[comm_id]
-        if waiting.coalesce is not None and self._keys.get((comm_id, waiting.coalesce)) == number:
-            del self._keys[comm_id, waiting.coalesce]
+        self._forget_key(number, waiting)
         return waiting
+
+    def _forget_key(self, number: int, waiting: Waiting) -> None:
+        key = (waiting.comm_id, waiting.coalesce or "")
+        if waiting.coalesce is not None and self._keys.get(key) == number:
+            del self._keys[key]

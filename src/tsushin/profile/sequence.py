@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from tsushin.profile.pieces import Joiner
 from tsushin.protocol.messages import Message
 
 
@@ -64,12 +65,16 @@ class Incoming:
         held: what came too early, by number.
         known: the highest number that the sender is known to have used.
         asked: how often the oldest hole was asked for.
+        held_bytes: of buffers in ``held``.
+        joiner: of the pieces in it, once there are any.
     """
 
     next: int
     held: dict[int, Message] = field(default_factory=dict)
     known: int = 0
     asked: int = 0
+    held_bytes: int = 0
+    joiner: Joiner | None = None
 
     def take(self, number: int, message: Message) -> list[Message]:
         """Take a message; return what can be handed on now, in order. One that was here is dropped."""
@@ -77,7 +82,9 @@ class Incoming:
             return []
         self.known = max(self.known, number)
         if number > self.next:
-            self.held.setdefault(number, message)
+            if number not in self.held:
+                self.held[number] = message
+                self.held_bytes += _nbytes(message)
             return []
         self.next += 1
         return [message, *self._run()]
@@ -91,16 +98,32 @@ class Incoming:
     def skip(self, upto: int) -> tuple[int, list[Message]]:
         """Give up what is missing up to a number; return how many that were, and what can be handed on."""
         # Not number by number: a peer may name any.
-        released = [self.held.pop(number) for number in sorted(self.held) if number <= upto]
+        released = [self._pop(number) for number in sorted(self.held) if number <= upto]
         missed = max(0, upto - self.next + 1 - len(released))
         self.next = max(self.next, upto + 1)
         self.known = max(self.known, upto)
         return missed, released + self._run()
 
+    def restart(self, upto: int) -> list[Message]:
+        """What was up to a number is known in another way; return what can be handed on after it."""
+        for number in [number for number in self.held if number <= upto]:
+            self._pop(number)
+        self.next, self.known, self.joiner = upto + 1, max(self.known, upto), None
+        return self._run()
+
     def _run(self) -> list[Message]:
         released = []
-        while (message := self.held.pop(self.next, None)) is not None:
-            released.append(message)
+        while self.next in self.held:
+            released.append(self._pop(self.next))
             self.next += 1
         self.asked = 0  # what is missing now is another hole
         return released
+
+    def _pop(self, number: int) -> Message:
+        message = self.held.pop(number)
+        self.held_bytes -= _nbytes(message)
+        return message
+
+
+def _nbytes(message: Message) -> int:
+    return sum(buffer.nbytes for buffer in message.buffers)

@@ -19,7 +19,6 @@ Spec: spec/profile.md, "Sessions" and "Sequence".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from math import inf
 from typing import Final
 
@@ -30,14 +29,14 @@ from tsushin.profile.control import (
     TARGET,
     Control,
     Resume,
+    addressee,
     again_data,
+    carried,
     control_data,
     control_id,
     is_control,
-    messages_again,
     number_of,
     read_control,
-    with_number,
     without_number,
 )
 from tsushin.profile.events import (
@@ -49,12 +48,18 @@ from tsushin.profile.events import (
     Joined,
     Left,
     LeftWhy,
+    Malformed,
     ProfileEvent,
     Refused,
     Restarted,
+    RestoreAsked,
+    Taken,
 )
-from tsushin.profile.flow import Flight, Queue, Waiting
-from tsushin.profile.sequence import History, Incoming
+from tsushin.profile.flow import Flight, Waiting
+from tsushin.profile.outbox import REPEAT_S, Outbox
+from tsushin.profile.peer import Peer
+from tsushin.profile.pieces import Joiner, piece_of
+from tsushin.profile.sequence import Incoming
 from tsushin.protocol.inbox import kept_bytes
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.protocol.messages import Channel, CommId, Header, JsonObject, Message, SessionId
@@ -65,8 +70,6 @@ ACK_BYTES: Final = 1 << 20  # of buffers
 ACK_MANY: Final = 8  # messages; from here on soon
 ACK_SOON_S: Final = 0.05
 ACK_LATE_S: Final = 0.5
-# A sender says how far it is when nobody said they have it, and again with twice the pause.
-REPEAT_S: Final = 1.0
 LAGGING_S: Final = 5.0  # without a word about what is under way; then nobody waits for that peer
 MAX_REPEATS: Final = 6  # then, after 63 s in all, the peer counts as gone
 # A receiver asks for what is missing at once, and again with twice the pause.
@@ -74,56 +77,10 @@ ASK_S: Final = 1.0
 MAX_ASKS: Final = 5  # then, after 31 s in all, what is missing is given up
 MAX_HELD: Final = 4096  # messages behind a hole
 MAX_SILENT: Final = 64  # peers that are remembered although they answer no more
-AGAIN_MESSAGES: Final = 256  # at most in one carrier
-AGAIN_BYTES: Final = 1 << 20
-
-
-@dataclass(slots=True)
-class Peer:
-    """What is known of one peer.
-
-    Attributes:
-        has: comm id -> number of ours it has.
-        began: comm id -> number of its own before which nothing was heard.
-        flight: what is under way to it.
-        quiet_since: since when it has confirmed nothing of what is under way.
-        is_lagging: so long that nobody waits for it any more.
-        due: comms of which it has to be told what arrived.
-        accepted, refused: comms of its own of which it has to be told that.
-        ended: comms that it closed, oldest first.
-    """
-
-    session: SessionId
-    control: str
-    features: tuple[str, ...]
-    epoch: str
-    has: dict[str, int]
-    began: dict[str, int]
-    incoming: dict[str, Incoming] = field(default_factory=dict)
-    due: set[str] = field(default_factory=set)
-    flight: Flight = field(default_factory=Flight)
-    quiet_since: float = inf
-    is_lagging: bool = False
-    ended: dict[str, None] = field(default_factory=dict)
-    accepted: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    pending: int = 0
-    pending_bytes: int = 0
-    ack_at: float = inf
-    repeat_at: float = inf
-    repeats: int = 0
-    ask_at: float = inf
-
-    def sequence(self, comm_id: str) -> Incoming:
-        """Return the sequence of a comm as it arrives from this peer."""
-        found = self.incoming.get(comm_id)
-        if found is None:
-            found = self.incoming[comm_id] = Incoming(self.began.get(comm_id, 0) + 1)
-        return found
-
-    def seen(self) -> dict[str, int]:
-        """Return comm id -> the number up to which everything arrived."""
-        return {**self.began, **{i: sequence.next - 1 for i, sequence in self.incoming.items()}}
+MAX_HELD_BYTES: Final = 64 << 20  # the same, of their buffers
+# A frontend asks for how a comm stands, and again with twice the pause.
+RESTORE_S: Final = 1.0
+MAX_RESTORES: Final = 5  # then, after 31 s in all, it goes without
 
 
 class Profile:
@@ -136,13 +93,15 @@ class Profile:
         new_header: makes the header of a message of a type.
         open_comms: returns the ids of the comms that are open here.
         joins: at a frontend, say hello whenever a kernel end shows that it knows the profile.
+        tab: of a page: the same before and after it was loaded again.
+        max_whole_bytes: what the route takes in one message; None for no bound.
 
     Attributes:
         peers: who is there, by session.
         is_kernel: this is a kernel end.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a host has to give, each by name)
         self,
         *,
         channel: Channel,
@@ -152,6 +111,8 @@ class Profile:
         open_comms: Callable[[], Iterable[str]],
         limits: Limits = DEFAULT_LIMITS,
         joins: bool = False,
+        tab: str = "",
+        max_whole_bytes: int | None = None,
     ) -> None:
         self.peers: dict[str, Peer] = {}
         self.is_kernel: bool = channel == "iopub"
@@ -162,16 +123,23 @@ class Profile:
         self._open_comms = open_comms
         self.limits: Limits = limits
         self._joins = joins
+        self._tab = tab
         self._has_opened = False  # a frontend: its control comm
-        self._is_asking = False  # a frontend: it said hello and has no answer
-        self._number: dict[str, int] = {}  # comm id -> of the last message sent
-        self._closed: set[str] = set()  # comms whose close is not yet seen by all
-        self._history: dict[str, History] = {}
-        self._nbytes = 0  # of all histories
         self._outgoing: list[Message] = []
         self._released: list[Message] = []
         self._events: list[ProfileEvent] = []
-        self._queue = Queue()
+        self._outbox = Outbox(
+            session,
+            self.peers,
+            is_kernel=self.is_kernel,
+            limits=limits,
+            emit=self._outgoing.append,
+            say=self._say,
+            tell=self._events.append,
+        )
+        self._outbox.max_whole_bytes = max_whole_bytes
+        self._restoring: dict[str, int] = {}  # a frontend: comm id -> how often it asked
+        self._restore_at = inf
         self._now = 0.0  # of the last call
         self._silent: dict[str, Peer] = {}  # gone without a word; they may come back
 
@@ -179,11 +147,12 @@ class Profile:
 
     def deadline(self) -> float:
         """Return when ``tick`` is due next; infinity while nothing is."""
-        return min((min(p.ack_at, p.repeat_at, p.ask_at) for p in self.peers.values()), default=inf)
+        return min([self._restore_at, *(peer.deadline() for peer in self.peers.values())])
 
     def messages_to_send(self) -> list[Message]:
         """Take everything to be sent, in order."""
-        outgoing, self._outgoing = self._outgoing, []
+        outgoing = self._outgoing[:]
+        self._outgoing.clear()
         return outgoing
 
     def released(self) -> list[Message]:
@@ -193,87 +162,62 @@ class Profile:
 
     def events(self) -> list[ProfileEvent]:
         """Take every event there is, in order."""
-        events, self._events = self._events, []
+        events = self._events[:]
+        self._events.clear()
         return events
 
     # ------------------------------------------------------------------ users' messages
 
     def send(
-        self, message: Message, now: float, *, coalesce: str | None = None, always: bool = False
+        self,
+        message: Message,
+        now: float,
+        *,
+        coalesce: str | None = None,
+        always: bool = False,
+        to: SessionId | None = None,
+        token: int | None = None,
     ) -> None:
         """Number a message of the router's and have it sent; while too much is under way, it waits.
 
         Args:
             coalesce: of the messages of one comm that wait and have the same key, only the newest is sent.
             always: it may wait however much does already.
+            to: at a kernel end: the one session that gets it. One that is not there means all.
+            token: ``Sent`` tells how far the message with this one is.
 
         Raises:
             QueueFull: too much waits already. Nothing was done.
+            LimitExceeded: the route takes no message of that size, and there is no peer that joins pieces.
         """
-        comm_id = message.content["comm_id"]
-        if not self._is_numbering():
-            self._count(comm_id, message)
-            self._outgoing.append(message)
-            return
-        waiting = Waiting(message, kept_bytes(message), coalesce)
-        if self._queue or not self._has_room(waiting.nbytes):
-            self._queue.put(waiting, None if always else self.limits.max_queue_bytes)
-        else:
-            self._send_numbered(waiting, now)
+        waiting = Waiting(message, kept_bytes(message), coalesce, to, token)
+        self._outbox.send(waiting, now, None if always else self.limits.max_queue_bytes)
+
+    def keep(self, comm_id: str, count: int) -> None:
+        """Keep the open and the last ``count`` messages of a comm for who takes it up later.
+
+        To be called before it is opened.
+        """
+        self._outbox.keep(comm_id, count)
+
+    def forget(self, comm_id: str) -> None:
+        """Keep nothing of a comm for who takes it up later."""
+        self._outbox.forget_kept(comm_id)
+
+    def drop(self, token: int, now: float) -> None:
+        """Do not send what has not left of a message."""
+        self._outbox.drop(lambda waiting: waiting.token == token, now)
 
     def queued_bytes(self) -> int:
         """Return how much waits to be sent, in bytes."""
-        return self._queue.nbytes
+        return self._outbox.queued_bytes()
 
     def is_drained(self, comm_id: str) -> bool:
         """Say whether every peer that keeps up has everything that was sent on a comm."""
-        last = self._number.get(comm_id, 0)
-        return not self._queue.has(comm_id) and all(
+        last = self._outbox.number.get(comm_id, 0)
+        return not self._outbox.has_queued(comm_id) and all(
             peer.has.get(comm_id, 0) >= last for peer in self.peers.values() if not peer.is_lagging
         )
-
-    def _is_numbering(self) -> bool:
-        """Say whether messages carry numbers: somebody may ask for them again."""
-        return bool(self.peers) or self._is_asking
-
-    def _count(self, comm_id: str, message: Message) -> int:
-        number = self._number.get(comm_id, 0) + 1
-        if message.msg_type == "comm_close" and not self._is_numbering():
-            self._number.pop(comm_id, None)
-        else:
-            self._number[comm_id] = number
-        return number
-
-    def _has_room(self, nbytes: int) -> bool:
-        """Say whether so many bytes more may be under way to the slowest peer that keeps up."""
-        busiest = [peer.flight for peer in self.peers.values() if not peer.is_lagging]
-        return all(flight.has_room(nbytes) for flight in busiest)
-
-    def _send_numbered(self, waiting: Waiting, now: float) -> None:
-        message = waiting.message
-        comm_id = message.content["comm_id"]
-        number = self._count(comm_id, message)
-        if message.msg_type == "comm_close":
-            self._closed.add(comm_id)
-        message = with_number(message, number)
-        self._keep(comm_id, number, message, waiting.nbytes)
-        for peer in self.peers.values():
-            if not peer.is_lagging:
-                peer.flight.left(comm_id, number, waiting.nbytes)
-            if peer.repeat_at == inf:
-                peer.repeat_at = now + REPEAT_S
-                peer.quiet_since = now
-        self._outgoing.append(message)
-
-    def _send_queued(self, now: float) -> None:
-        """Send what waits, as far as there is room now."""
-        while self._queue and self._has_room(self._queue.first.nbytes):
-            waiting = self._queue.take()
-            if self._is_numbering():
-                self._send_numbered(waiting, now)
-            else:
-                self._count(waiting.message.content["comm_id"], waiting.message)
-                self._outgoing.append(waiting.message)
 
     def receive(self, message: Message, now: float) -> list[Message]:
         """Take a message of the peer; return what can be handed on now, in order.
@@ -287,7 +231,7 @@ class Profile:
             return self._receive_control(message, str(comm_id), now)
         if not self.peers:
             is_shown = "tsushin" in message.metadata and message.session != self._session
-            if self._joins and not self._is_asking and is_shown:
+            if self._joins and not self._outbox.awaits_peer and is_shown:
                 self.join(now)
             return [message]
         return self._receive_numbered(message, now)
@@ -306,37 +250,39 @@ class Profile:
             features=FEATURES,
             session=self._session,
             epoch=self._epoch,
+            tab=self._tab,
             open=tuple(self._open_comms()),
-            sent=dict(self._number),
+            sent=dict(self._outbox.number),
             resume=None if peer is None else Resume(peer.epoch, peer.seen()),
         )
         msg_type = "comm_msg" if self._has_opened else "comm_open"
-        self._has_opened = self._is_asking = True
-        self._say(control_id(self._session), control_data(hello), now, msg_type)
+        self._has_opened = self._outbox.awaits_peer = True
+        self._say(control_id(self._session), control_data(hello), now, msg_type=msg_type)
 
     def leave(self, now: float) -> None:
         """Say goodbye: nothing is waited for any more, here or there."""
         if self._has_opened:
-            self._say(control_id(self._session), {}, now, "comm_close")
+            self._say(control_id(self._session), {}, now, msg_type="comm_close")
         for peer in list(self.peers.values()):
             if self.is_kernel:
-                self._say(peer.control, {}, now, "comm_close")
+                self._say(peer.control, {}, now, msg_type="comm_close")
             self._drop(peer, "goodbye")
         self._end_asking()
 
     def reset(self) -> None:
         """Forget everything: the other end's life is over, or ours is."""
-        self._queue = Queue()
+        self._outbox.reset()
         for peer in list(self.peers.values()):
             self._drop(peer, "new life")
         self._silent.clear()
         self._end_asking()
-        self._number.clear()
+        for comm_id in list(self._restoring):
+            self._end_restoring(comm_id, ())
 
     def _end_asking(self) -> None:
-        self._is_asking = self._has_opened = False
+        self._outbox.awaits_peer = self._has_opened = False
         if not self.peers:
-            self._forget_history()
+            self._outbox.forget_history()
 
     # ------------------------------------------------------------------ saying
 
@@ -354,7 +300,16 @@ class Profile:
             peer.ack_at = min(peer.ack_at, now + ACK_SOON_S)
 
     def cancel(self, comm_id: str, req: str, now: float, *, but: str | None = None) -> None:
-        """Tell all peers but one that nobody waits for the answer to a request any more."""
+        """Tell all peers but one that nobody waits for the answer to a request any more.
+
+        A request that waits to be sent is not sent.
+        """
+
+        def is_request(waiting: Waiting) -> bool:
+            ours = waiting.message.metadata.get("tsushin", {})
+            return waiting.comm_id == comm_id and ours.get("req") == req
+
+        self._outbox.drop(is_request, now)
         for peer in self.peers.values():
             if peer.session != but:
                 self._say(peer.control, {"cancel": ((comm_id, req),)}, now)
@@ -370,6 +325,7 @@ class Profile:
         comm_id: str,
         data: JsonObject,
         now: float,
+        *,
         msg_type: str = "comm_msg",
         buffers: tuple[memoryview, ...] = (),
     ) -> None:
@@ -391,6 +347,8 @@ class Profile:
                 self._ask_again(peer, now)
             if peer.repeat_at <= now:
                 self._repeat(peer, now)
+        if self._restore_at <= now:
+            self._ask_to_restore(now)
 
     def _acknowledge(self, peer: Peer, now: float) -> None:
         peer.ack_at, peer.pending, peer.pending_bytes = inf, 0, 0
@@ -405,20 +363,17 @@ class Profile:
 
     def _repeat(self, peer: Peer, now: float) -> None:
         """Tell a peer how far we are, so that it finds out when the last messages were lost."""
-        ahead = {
-            i: history.last
-            for i, history in self._history.items()
-            if history.last > peer.has.get(i, 0)
-        }
+        ahead = self._outbox.ahead_of(peer)
         if not ahead:
             peer.repeat_at = inf
         elif peer.repeats >= MAX_REPEATS:
             self._drop(peer, "silent")
         else:
             peer.repeats += 1
-            if now - peer.quiet_since >= LAGGING_S:
+            # A frontend has nobody else to go on for: what it sends waits.
+            if self.is_kernel and now - peer.quiet_since >= LAGGING_S:
                 peer.is_lagging, peer.flight = True, Flight()
-                self._send_queued(now)
+                self._outbox.send_queued(now)
             peer.repeat_at = now + REPEAT_S * 2**peer.repeats
             self._say(peer.control, {"sent": ahead}, now)
 
@@ -445,24 +400,11 @@ class Profile:
         missed, released = sequence.skip(upto)
         if missed:
             self._events.append(Gap(CommId(comm_id), missed))
-        self._released += released
+            sequence.joiner = None
+        self._released += self._hand_on(sequence, comm_id, released)
         self._note(peer, comm_id, now)
 
     # ------------------------------------------------------------------ inside: numbered messages
-
-    def _keep(self, comm_id: str, number: int, message: Message, nbytes: int) -> None:
-        limits = self.limits
-        history = self._history.setdefault(comm_id, History())
-        history.put(number, message, nbytes)
-        self._nbytes += nbytes
-        while len(history) > limits.max_history_messages or (
-            len(history) > 1
-            and (
-                history.nbytes > limits.max_history_bytes
-                or self._nbytes > limits.max_all_history_bytes
-            )
-        ):
-            self._nbytes -= history.drop_oldest()
 
     def _receive_numbered(self, message: Message, now: float) -> list[Message]:
         number = number_of(message)
@@ -471,14 +413,41 @@ class Profile:
         if number is None or peer is None or not isinstance(comm_id, str):
             return [message]
         sequence = peer.sequence(comm_id)
-        handed_on = sequence.take(number, without_number(message))
+        handed_on = self._hand_on(sequence, comm_id, sequence.take(number, message))
         if handed_on and handed_on[-1].msg_type == "comm_close":
             self._end(peer, comm_id)
-        if len(sequence.held) > MAX_HELD:
+        if len(sequence.held) > MAX_HELD or sequence.held_bytes > MAX_HELD_BYTES:
             self._give_up(peer, comm_id, min(sequence.held) - 1, now)
         self._look(peer, comm_id, now)
         self._note(peer, comm_id, now, sum(buffer.nbytes for buffer in message.buffers))
         return handed_on
+
+    def _hand_on(
+        self, sequence: Incoming, comm_id: str, messages: Iterable[Message]
+    ) -> list[Message]:
+        """Return what is for this end, without what the profile put on it; pieces joined."""
+        handed_on: list[Message] = []
+        for message in messages:
+            if addressee(message) not in (None, self._session):
+                continue
+            try:
+                whole = self._join(sequence, without_number(message))
+            except RemoteProtocolError as error:
+                self._events += [Malformed(error), Gap(CommId(comm_id), 1)]
+                continue
+            if whole is not None:
+                handed_on.append(whole)
+        return handed_on
+
+    def _join(self, sequence: Incoming, message: Message) -> Message | None:
+        if sequence.joiner is None:
+            if piece_of(message) is None:
+                return message
+            sequence.joiner = Joiner(self.limits)
+        whole = sequence.joiner.take(message)
+        if not sequence.joiner.is_joining:
+            sequence.joiner = None
+        return whole
 
     def _end(self, peer: Peer, comm_id: str) -> None:
         """A comm was closed; its sequence is remembered for a while, so that nothing arrives twice."""
@@ -512,9 +481,7 @@ class Profile:
 
     def _receive_control(self, message: Message, comm_id: str, now: float) -> list[Message]:
         if comm_id == TARGET:
-            if self._joins and not self._is_numbering():
-                self.join(now)
-            return []
+            return self._receive_for_all(message, now)
         if not self.is_kernel and comm_id != control_id(self._session):
             return []  # another frontend's
         peer = self._peer_of(comm_id)
@@ -527,21 +494,32 @@ class Profile:
         if peer is None:
             # It knows us from before; what it says can mean nothing here. It shall begin anew.
             if self.is_kernel:
-                self._say(comm_id, {}, now, "comm_close")
+                self._say(comm_id, {}, now, msg_type="comm_close")
             return []
         return self._take_in(peer, control, message, now)
+
+    def _receive_for_all(self, message: Message, now: float) -> list[Message]:
+        """A kernel end says that it is here, or brings something for one of its sessions."""
+        if self._joins and not self._outbox.is_numbering():
+            self.join(now)
+        if self.is_kernel or message.session not in self.peers:
+            return []
+        again, _ = carried(read_control(message), message.buffers, message.channel)
+        return [m for one in again for m in self._receive_numbered(one, now)] + self.released()
 
     def _peer_of(self, comm_id: str) -> Peer | None:
         """Return whose control comm this is; one that was silent is here again."""
         for peer in self._silent.values():
             if peer.control == comm_id:
                 self.peers[peer.session] = self._silent.pop(peer.session)
-                self._events.append(Joined(peer.session, peer.features, recovered=True))
+                self._events.append(
+                    Joined(peer.session, peer.features, recovered=True, tab=peer.tab)
+                )
                 return peer
         return next((p for p in self.peers.values() if p.control == comm_id), None)
 
     def _receive_goodbye(self, peer: Peer | None) -> None:
-        was_asking = self._is_asking
+        was_asking = self._outbox.awaits_peer
         if peer is not None:
             self._drop(peer, "goodbye")
         if not self.is_kernel:
@@ -556,14 +534,14 @@ class Profile:
         known = self._silent.pop(hello.session, None) or self.peers.get(hello.session)
         if known is not None:
             self.peers[known.session] = known
-        self._is_asking = False
+        self._outbox.awaits_peer = False
         meet = self._meet_frontend if self.is_kernel else self._meet_kernel
         peer = meet(hello, comm_id, known, now)
         if peer is not None:
             if hello.open:
                 self._events.append(Accepted(peer.session, hello.open))
             peer.repeats = 0
-            peer.repeat_at = now + REPEAT_S if self._history else inf
+            peer.repeat_at = now + REPEAT_S if self._outbox.ahead_of(peer) else inf
         return peer
 
     def _meet_frontend(
@@ -576,12 +554,12 @@ class Profile:
             self._drop(known, "new life")
             known = None
         if known is None:
-            peer = self._new_peer(hello, comm_id, has=dict(self._number))
+            peer = self._new_peer(hello, comm_id, has=dict(self._outbox.number))
         else:
             peer = known
             self._receive_seen(peer, resume.seen if resume else {}, now)
         is_recovered = known is not None or resume is None
-        self._events.append(Joined(peer.session, hello.features, is_recovered))
+        self._events.append(Joined(peer.session, hello.features, is_recovered, hello.tab))
         answer = Control(
             profile=PROFILE,
             features=FEATURES,
@@ -589,7 +567,7 @@ class Profile:
             epoch=self._epoch,
             open=tuple(self._open_comms()),
             recovered=is_recovered,
-            sent=dict(self._number),
+            sent=dict(self._outbox.number),
             seen=peer.seen(),
         )
         self._say(comm_id, control_data(answer), now)
@@ -616,7 +594,8 @@ class Profile:
 
     def _new_peer(self, hello: Control, comm_id: str, has: dict[str, int]) -> Peer:
         session = SessionId(hello.session)
-        peer = Peer(session, comm_id, hello.features, hello.epoch, has, dict(hello.sent))
+        began = dict(hello.sent)
+        peer = Peer(session, comm_id, hello.features, hello.epoch, has, began, hello.tab)
         self.peers[session] = peer
         return peer
 
@@ -626,7 +605,7 @@ class Profile:
                 self._events.append(Gap(CommId(comm_id), last - seen[comm_id]))
 
     def _take_in(self, peer: Peer, control: Control, message: Message, now: float) -> list[Message]:
-        again = messages_again(control, message.buffers, message.channel)
+        again, kept = carried(control, message.buffers, message.channel)
         peer.repeats = 0
         self._receive_seen(peer, control.seen, now)
         for comm_id, last in control.sent.items():
@@ -634,7 +613,7 @@ class Profile:
         if control.sent and not control.profile:
             self._acknowledge(peer, now)  # it has not heard what we have
         for comm_id, (first, last) in control.want.items():
-            self._send_again(peer, comm_id, first, last, now)
+            self._outbox.send_again(peer, comm_id, first, last, now)
         handed_on = [m for one in again for m in self._receive_numbered(one, now)]
         for comm_id, upto in control.gone.items():
             self._give_up(peer, comm_id, upto, now)
@@ -646,6 +625,12 @@ class Profile:
             self._events.append(Refused(session, control.refused))
         self._events += [Cancelled(session, CommId(i), req) for i, req in control.cancel]
         self._events += [Credited(session, CommId(i), req, n) for i, req, n in control.credit]
+        if control.restore and self.is_kernel:
+            self._events.append(RestoreAsked(session, control.restore))
+        for comm_id, number in control.restored.items():
+            handed_on += self._take_up(peer, comm_id, number, kept, now)
+        for comm_id in control.withheld:
+            self._end_restoring(comm_id, None)
         return handed_on
 
     def _receive_seen(self, peer: Peer, seen: dict[str, int], now: float) -> None:
@@ -654,12 +639,12 @@ class Profile:
                 peer.has[comm_id] = number
                 peer.flight.arrived(comm_id, number)
                 peer.quiet_since = now
-                self._free(comm_id)
-        if any(h.last > peer.has.get(i, 0) for i, h in self._history.items()):
+                self._outbox.free(comm_id)
+        if self._outbox.ahead_of(peer):
             peer.repeat_at = now + REPEAT_S
         else:
             peer.repeat_at, peer.is_lagging = inf, False
-        self._send_queued(now)
+        self._outbox.send_queued(now)
 
     def _receive_sent(self, peer: Peer, comm_id: str, last: int, now: float) -> None:
         sequence = peer.sequence(comm_id)
@@ -667,26 +652,74 @@ class Profile:
         peer.due.add(comm_id)
         self._look(peer, comm_id, now)
 
-    def _send_again(self, peer: Peer, comm_id: str, first: int, last: int, now: float) -> None:
-        peer.flight.lost(now)
-        kept = self._history.get(comm_id, History()).between(first, last)
-        oldest = kept[0][0] if kept else min(last, self._number.get(comm_id, last)) + 1
-        if oldest > first:
-            self._say(peer.control, {"gone": {comm_id: oldest - 1}}, now)
-        batch: list[Message] = []
-        nbytes = 0
-        for _, message, size in kept:
-            if batch and (len(batch) >= AGAIN_MESSAGES or nbytes + size > AGAIN_BYTES):
-                self._send_batch(peer, batch, now)
-                batch, nbytes = [], 0
-            batch.append(message)
-            nbytes += size
-        if batch:
-            self._send_batch(peer, batch, now)
+    # ------------------------------------------------------------------ taking up
 
-    def _send_batch(self, peer: Peer, batch: list[Message], now: float) -> None:
-        data, buffers = again_data(batch)
+    def can_restore(self) -> bool:
+        """At a frontend: say whether the kernel end tells how its comms stand."""
+        return any("restore" in peer.features for peer in self.peers.values())
+
+    def restore(self, comm_ids: Iterable[str], now: float) -> None:
+        """At a frontend: take up comms of the kernel end's, or what was missed of them: ``Taken``."""
+        self._restoring.update(dict.fromkeys(comm_ids, 0))
+        self._ask_to_restore(now)
+
+    def restored(self, session: str, comm_ids: Iterable[str], now: float) -> None:
+        """At a kernel end: tell a peer how comms stand, with what is kept of each."""
+        peer = self.peers.get(session)
+        for comm_id in comm_ids:
+            self._say_restored(peer, comm_id, self._outbox.kept(comm_id), now)
+
+    def reopened(self, session: str, opening: Message, now: float) -> None:
+        """At a kernel end: tell a peer how a comm stands that a frontend has opened."""
+        peer = self.peers.get(session)
+        self._say_restored(peer, opening.content["comm_id"], [opening], now)
+
+    def withhold(self, session: str, comm_ids: Iterable[str], now: float) -> None:
+        """At a kernel end: tell a peer that it cannot take up these comms."""
+        peer = self.peers.get(session)
+        if peer is not None:
+            self._say(peer.control, {"withheld": list(comm_ids)}, now)
+
+    def _say_restored(
+        self, peer: Peer | None, comm_id: str, kept: Iterable[Message], now: float
+    ) -> None:
+        if peer is None:
+            return
+        data, buffers = again_data(kept, "kept")
+        data["restored"] = {comm_id: self._outbox.number.get(comm_id, 0)}
         self._say(peer.control, data, now, buffers=buffers)
+
+    def _ask_to_restore(self, now: float) -> None:
+        for comm_id, asked in list(self._restoring.items()):
+            if asked >= MAX_RESTORES or not self.peers:
+                self._end_restoring(comm_id, ())
+            else:
+                self._restoring[comm_id] = asked + 1
+        if self._restoring:
+            [peer] = self.peers.values()
+            most = max(self._restoring.values())
+            self._restore_at = now + RESTORE_S * 2 ** (most - 1)
+            self._say(peer.control, {"restore": list(self._restoring)}, now)
+
+    def _end_restoring(self, comm_id: str, messages: tuple[Message, ...] | None) -> None:
+        if comm_id in self._restoring:
+            del self._restoring[comm_id]
+            self._events.append(Taken(CommId(comm_id), messages))
+        if not self._restoring:
+            self._restore_at = inf
+
+    def _take_up(
+        self, peer: Peer, comm_id: str, number: int, kept: list[Message], now: float
+    ) -> list[Message]:
+        sequence = peer.sequence(comm_id)
+        if comm_id not in self._restoring or number < sequence.next - 1:
+            return []  # older than what was here since: it is asked for once more
+        messages = tuple(one for one in kept if one.content.get("comm_id") == comm_id)
+        self._end_restoring(comm_id, messages)
+        if comm_id in self._open_comms():
+            return []  # it was missed in part only, and goes on where it is
+        self._note(peer, comm_id, now)
+        return self._hand_on(sequence, comm_id, sequence.restart(number))
 
     # ------------------------------------------------------------------ inside: who is gone
 
@@ -695,37 +728,11 @@ class Profile:
         self._events.append(Left(peer.session, why))
         if why == "silent":
             self._remember_silent(peer)
-        if keep_history:
-            return
-        if self.peers:
-            for comm_id in list(self._history):
-                self._free(comm_id)
-        elif not self._is_asking:
-            self._forget_history()
-        self._send_queued(self._now)  # nobody waits for it any more
+        if not keep_history:
+            self._outbox.peer_left(self._now)
 
     def _remember_silent(self, peer: Peer) -> None:
         peer.ack_at = peer.repeat_at = peer.ask_at = inf
         self._silent[peer.session] = peer
         if len(self._silent) > MAX_SILENT:
             del self._silent[next(iter(self._silent))]
-
-    def _free(self, comm_id: str) -> None:
-        history = self._history.get(comm_id)
-        if history is None:
-            return
-        self._nbytes -= history.free(min(p.has.get(comm_id, 0) for p in self.peers.values()))
-        if not history:
-            self._forget(comm_id)
-
-    def _forget(self, comm_id: str) -> None:
-        self._nbytes -= self._history.pop(comm_id).nbytes
-        if comm_id in self._closed:
-            self._closed.discard(comm_id)
-            self._number.pop(comm_id, None)
-            for peer in self.peers.values():
-                peer.has.pop(comm_id, None)
-
-    def _forget_history(self) -> None:
-        for comm_id in list(self._history):
-            self._forget(comm_id)

@@ -17,6 +17,7 @@ class Limits:
     Attributes:
         max_message_bytes: one whole message on the wire, buffers included. Stock Jupyter has no
             bound on ZMQ and 10 MiB on its WebSocket; 256 MiB carries a large array in one piece.
+        max_joined_bytes: one message that comes in pieces, joined.
         max_json_bytes: one JSON part (header, parent_header, metadata, content).
         max_buffers: binary attachments of one message. ipywidgets sends a handful.
         max_identities: ZMQ routing frames ahead of the delimiter; a proxy adds one each.
@@ -33,6 +34,7 @@ class Limits:
     """
 
     max_message_bytes: int = 256 * MIB
+    max_joined_bytes: int = 2048 * MIB
     max_json_bytes: int = 64 * MIB
     max_buffers: int = 4096
     max_identities: int = 16

@@ -22,11 +22,10 @@ import type { CommRecord } from "./protocol/routing.js";
 import { newRecord } from "./protocol/routing.js";
 import type { BufferLike } from "./protocol/views.js";
 import type { Peer } from "./peers.js";
-import type { SendWays } from "./profile/sessions.js";
-import type { Asking, RequestHandler } from "./requests.js";
-import { Requests } from "./requests.js";
+import type { Asking, RequestHandler, RequestOptions } from "./requests.js";
+import { Requests, sessionIn } from "./requests.js";
 import type { Runtime } from "./runtime.js";
-import type { Sessions } from "./sessions.js";
+import type { ProgressHandler, SendingWays, Sessions } from "./sessions.js";
 import type { Stream, StreamOptions } from "./streams.js";
 
 export type { CloseHandler, GapHandler, MsgHandler, RequestHandler };
@@ -44,7 +43,7 @@ export interface CommOwner extends Asking {
   /** Register the comm and send its `comm_open`. */
   openComm(comm: Comm, encoded: Encoded): string;
   /** Send a `comm_msg`. */
-  sendComm(comm: Comm, encoded: Encoded, ways?: SendWays): string;
+  sendComm(comm: Comm, encoded: Encoded, ways?: SendingWays): string;
   /** Send its `comm_close` and unregister the comm. */
   closeComm(comm: Comm, encoded: Encoded): string;
 }
@@ -52,7 +51,15 @@ export interface CommOwner extends Asking {
 export interface CommOptions {
   /** Whose comm this is. */
   manager?: CommOwner;
+  /**
+   * So many of its newest messages are kept at a kernel end, and given to each page that takes the comm up later,
+   * after what it was opened with.
+   */
+  history?: number;
 }
+
+/** Makes the state of a comm, as `data`. */
+export type Snapshot = () => Data;
 
 export interface SendOptions {
   /** Copy buffers that can still be changed; false asks that they are left alone until they have left. */
@@ -62,6 +69,16 @@ export interface SendOptions {
    * key is sent.
    */
   coalesce?: string;
+  /**
+   * One of `comm_manager.peers`, or its session: nobody else gets the message. At a frontend the kernel end is the
+   * only one.
+   */
+  to?: Peer | string | null;
+  /**
+   * Called with bytes sent and bytes in all as a large message leaves in pieces, or once for a small one. Where it
+   * returns false, the rest is not sent.
+   */
+  on_progress?: ProgressHandler;
 }
 
 /**
@@ -69,10 +86,12 @@ export interface SendOptions {
  * opened it, and `CommManager.register_comm` takes it over.
  *
  * Throws `NoHost`: no manager was given. `DuplicateComm`: `comm_id` is in use. `TypeError`: JSON cannot
- * carry `data` or `metadata`; the path is named.
+ * carry `data` or `metadata`; the path is named. `RangeError`: `history` is below 0.
  */
 export class Comm implements Disposable {
   readonly target_module: string | null;
+  /** How many of its messages are kept for who takes it up later. */
+  readonly history: number;
   /** The `comm_open` that made this comm here; null where this end opened. */
   open_msg: OpenMessage | null = null;
   /** For the manager. */
@@ -82,6 +101,7 @@ export class Comm implements Disposable {
   /** For the manager. */
   readonly _requests: Requests;
   readonly #manager: CommOwner;
+  #snapshot: Snapshot | null = null;
 
   constructor(
     target_name = "comm",
@@ -99,11 +119,14 @@ export class Comm implements Disposable {
         "a Comm needs a manager: expected options.manager, or fe.comm_manager.new_comm(...)",
       );
     }
+    const { history = 0 } = options;
+    if (history < 0) throw new RangeError(`history: expected 0 or more messages, got ${history}`);
+    this.history = history;
     this.#manager = manager;
     this._record = record;
     this._delivery = new Delivery(manager.runtime, manager.limits, () => String(this));
-    const send = (sent: unknown, entry: JsonObject): void => {
-      manager.sendComm(this, encodeData(sent, null, null, true, entry));
+    const send = (sent: unknown, entry: JsonObject, to: string | null): void => {
+      manager.sendComm(this, encodeData(sent, null, null, true, entry), { always: true, to });
     };
     const about = () => String(this);
     this._requests = new Requests(this.comm_id, send, manager.runtime, manager, about);
@@ -152,15 +175,23 @@ export class Comm implements Disposable {
    *
    * Throws `CommClosed`: closed by either end, or lost; the error has the data of the close.
    * `CommNotOpen`: never opened. `TypeError`: JSON cannot carry a value; its path is named, as
-   * `data.points[3].t`. `QueueFull`: peers do not keep up; `await comm.drain()` first.
+   * `data.points[3].t`. `QueueFull`: peers do not keep up; `await comm.drain()` first. `LimitExceeded`: above
+   * what the route takes in one message, and there is no peer that joins pieces. `NoPeer`: `to` is not there.
    */
   send(
     data: Data = null,
     metadata: Data = null,
     buffers: Buffers = null,
-    { copy = true, coalesce }: SendOptions = {},
+    { copy = true, coalesce = "", to = null, on_progress }: SendOptions = {},
   ): void {
-    const ways = { coalesce: coalesce ?? null, always: false };
+    const session = sessionIn(to);
+    if (session !== null) this.#manager.checkLive(session, String(this));
+    const ways = {
+      coalesce: coalesce === "" ? null : coalesce,
+      always: false,
+      to: session,
+      on_progress: on_progress ?? null,
+    };
     this.#manager.sendComm(this, encodeData(data, metadata, buffers, copy), ways);
   }
 
@@ -209,6 +240,27 @@ export class Comm implements Disposable {
   }
 
   /**
+   * Call `f()` for the state of this comm, which is what it returns as `data`; returns it. A page that takes the
+   * comm up later, or has lost messages of it for good, gets it as a message, with `metadata.tsushin.snapshot`;
+   * nobody else does. For comms that a kernel opens. null removes it.
+   */
+  snapshot<F extends Snapshot | null>(f: F): F {
+    this.#snapshot = f;
+    return f;
+  }
+
+  /** Send the state to one session. For the manager. */
+  _sendSnapshot(session: string): void {
+    if (this.#snapshot === null || this.closed) return;
+    try {
+      const encoded = encodeData(this.#snapshot(), null, null, true, { snapshot: true });
+      this.#manager.sendComm(this, encoded, { always: true, to: session });
+    } catch (error) {
+      this.#manager.runtime.report(error, `snapshot of ${String(this)}`, null);
+    }
+  }
+
+  /**
    * Return a promise of the first peer that has this comm open. Rejected with `NoPeer` where nobody at the
    * other end knows the profile, and with a `DOMException` called "TimeoutError" where nobody has accepted it.
    */
@@ -231,10 +283,12 @@ export class Comm implements Disposable {
    * Ask the peer's `handle(name, …)`; return a promise of its answer. `data` is a JSON object and may hold
    * bytes and typed arrays; `timeout` is in seconds, `Infinity` waits as long as the comm is open.
    *
+   * `to` is as in `send`; without it every peer is asked, and the first answer counts.
+   *
    * Throws as `send`. Rejected with `RemoteError` where the peer's function raised, `NoPeer` where it has
    * none for `name`, a `DOMException` called "TimeoutError", and whatever ended the comm.
    */
-  request(name: string, data: Data = null, options: WaitOptions = {}): Promise<unknown> {
+  request(name: string, data: Data = null, options: RequestOptions = {}): Promise<unknown> {
     return this._requests.ask(name, data, options);
   }
 

@@ -7,7 +7,7 @@
  *
  * Spec: Jupyter messaging, "Custom Messages".
  */
-import type { Buffers, CommOwner, Data } from "./comm.js";
+import type { Buffers, CommOptions, CommOwner, Data } from "./comm.js";
 import { Comm } from "./comm.js";
 import {
   CommClosed,
@@ -24,7 +24,6 @@ import { newId } from "./ids.js";
 import type { Peer } from "./peers.js";
 import { TARGET as SESSION_TARGET } from "./profile/control.js";
 import { readRequest } from "./profile/requests.js";
-import type { SendWays } from "./profile/sessions.js";
 import { Profile } from "./profile/sessions.js";
 import type { Encoded } from "./protocol/buffers.js";
 import { restoreData } from "./protocol/buffers.js";
@@ -53,8 +52,9 @@ import type { CloseReason, OnUnknown, Outgoing } from "./protocol/routing.js";
 import { Router } from "./protocol/routing.js";
 import type { Runtime } from "./runtime.js";
 import { describe, isPromise } from "./runtime.js";
-import type { PeerHandler } from "./sessions.js";
+import type { PeerHandler, SendingWays } from "./sessions.js";
 import { Sessions } from "./sessions.js";
+import { TakingUp } from "./taking_up.js";
 
 /** Called for each comm the peer opens; a promise it returns is awaited. */
 export type Target = (comm: Comm, msg: OpenMessage) => unknown;
@@ -80,6 +80,10 @@ export interface CommManagerOptions {
   readonly limits?: Limits;
   /** At a frontend: say hello to a kernel end that knows the profile, as soon as it shows. */
   readonly joins?: boolean;
+  /** Of a page: the same before and after it was loaded again. */
+  readonly tab?: string | undefined;
+  /** What the route to the peer takes in one message; null for no bound. */
+  readonly max_whole_bytes?: number | null | undefined;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
   readonly username?: string;
@@ -113,6 +117,7 @@ export class CommManager implements CommOwner {
   readonly #onUnknown: OnUnknown;
   readonly #router: Router;
   readonly #expected = new Map<string, Expected<Comm>[]>();
+  readonly #takingUp: TakingUp;
   #number = 0;
 
   constructor(options: CommManagerOptions) {
@@ -140,18 +145,24 @@ export class CommManager implements CommOwner {
       openComms: () => [...this.comms.keys()],
       limits: this.limits,
       joins: options.joins ?? false,
+      tab: options.tab,
+      max_whole_bytes: options.max_whole_bytes,
     });
+    this.#takingUp = new TakingUp(this, () => this.#clock() / 1e3);
     this.sessions = new Sessions(
       profile,
       {
         send: options.send,
-        deliver: (messages) => messages.forEach((message) => this.#take(message)),
-        gap: (comm_id, missed) => this.comms.get(comm_id)?._delivery.tellGap(missed),
+        deliver: (messages) => messages.forEach((message) => this.deliver(message)),
+        gap: (comm_id, missed) => this.#tellGap(comm_id, missed),
         cancelled: (comm_id, req) => this.comms.get(comm_id)?._requests.cancelAnswer(req),
         credited: (comm_id, req, taken) =>
           this.comms.get(comm_id)?._requests.creditAnswer(req, taken),
         peersChanged: () => this.comms.forEach((comm) => comm._requests.peersChanged()),
         newLife: () => this.#loseKernel(),
+        peerLeft: (session, comm_ids) => this.#takingUp.peerLeft(session, comm_ids),
+        restoreAsked: (session, comm_ids) => this.#takingUp.asked(session, comm_ids),
+        taken: (comm_id, messages) => this.#takingUp.taken(comm_id, messages),
       },
       {
         clock: () => this.#clock() / 1e3,
@@ -233,8 +244,10 @@ export class CommManager implements CommOwner {
     metadata: Data = null,
     buffers: Buffers = null,
     comm_id: string | null = null,
+    { history = 0 }: Pick<CommOptions, "history"> = {},
   ): Comm {
-    return new Comm(target_name, data, metadata, buffers, comm_id, true, null, { manager: this });
+    const options = { manager: this, history };
+    return new Comm(target_name, data, metadata, buffers, comm_id, true, null, options);
   }
 
   /** Return the open comm with this id, or null. */
@@ -249,6 +262,7 @@ export class CommManager implements CommOwner {
   register_comm(comm: Comm): string {
     this.#router.adopt(comm._record);
     this.comms.set(comm.comm_id, comm);
+    if (!this.sessions.isKernel) this.sessions.accept(comm.comm_id, "");
     return comm.comm_id;
   }
 
@@ -261,6 +275,7 @@ export class CommManager implements CommOwner {
       throw new RangeError(`comm ${quote(comm.comm_id)}: it is not registered`);
     }
     this.comms.delete(comm.comm_id);
+    this.sessions.forget(comm.comm_id);
     this.#router.forget(comm._record);
     this.#end(comm);
     return comm;
@@ -287,6 +302,7 @@ export class CommManager implements CommOwner {
     const outgoing = this.#outgoing(encoded);
     const id = this.#router.sendOpen(comm._record, outgoing, this.#clock(), comm.target_module);
     this.comms.set(comm.comm_id, comm);
+    if (this.sessions.isKernel) this.sessions.keep(comm.comm_id, comm.history);
     try {
       this.#flush();
     } catch (error) {
@@ -297,7 +313,7 @@ export class CommManager implements CommOwner {
   }
 
   /** Send a `comm_msg`. */
-  sendComm(comm: Comm, encoded: Encoded, ways?: SendWays): string {
+  sendComm(comm: Comm, encoded: Encoded, ways?: SendingWays): string {
     const id = this.#router.sendMsg(comm._record, this.#outgoing(encoded), this.#clock());
     this.sessions.send(this.#router.messagesToSend(), ways);
     return id;
@@ -320,7 +336,7 @@ export class CommManager implements CommOwner {
    */
   receive(message: Message): void {
     if (!COMM_TYPES.includes(msgType(message))) return;
-    for (const arrived of this.sessions.arrive(message)) this.#take(arrived);
+    for (const arrived of this.sessions.arrive(message)) this.deliver(arrived);
   }
 
   /**
@@ -331,13 +347,33 @@ export class CommManager implements CommOwner {
    */
   restore(comms: CommInfo): string[] {
     const opened: string[] = [];
-    for (const [comm_id, { target_name }] of Object.entries(comms)) {
-      const isWanted = this.#onUnknown === "keep" || this.#knowsTarget(target_name);
-      if (!isWanted || !this.#router.isNew(comm_id)) continue;
-      this.receive(this.#synthetic("comm_open", { comm_id, target_name }, { restored: true }));
+    for (const [comm_id, { target_name }] of Object.entries(this.restorable(comms))) {
+      this.receive(this.madeUp("comm_open", { comm_id, target_name }, { restored: true }));
       if (this.comms.has(comm_id)) opened.push(comm_id);
     }
     return opened;
+  }
+
+  /**
+   * Do as `restore`, with what a kernel end that knows the profile has kept of each comm: what it was opened with,
+   * the messages that its `history` keeps, and its snapshot. A kernel end without the profile has kept nothing.
+   * Returns a promise of the ids of those that were opened.
+   */
+  take_up(comms: CommInfo): Promise<string[]> {
+    return this.#takingUp.begin(comms);
+  }
+
+  /** Return those of these comms that are new here, and have a target or are kept for it. */
+  restorable(comms: CommInfo): CommInfo {
+    const isWanted = ([comm_id, { target_name }]: [string, { target_name: string }]) =>
+      (this.#onUnknown === "keep" || this.#knowsTarget(target_name)) && this.#router.isNew(comm_id);
+    return Object.fromEntries(Object.entries(comms).filter(isWanted));
+  }
+
+  /** Handle a comm message that `sessions.arrive` handed on. */
+  deliver(message: Message): void {
+    this.#router.receive(message, this.#clock());
+    this.#handleEvents();
   }
 
   /** Say whether a comm is open, waiting or remembered as closed here. */
@@ -358,6 +394,11 @@ export class CommManager implements CommOwner {
   }
 
   // ---------------------------------------------------------------- for Requests (Asking)
+
+  /** Throw `NoPeer` where a session is not there. */
+  checkLive(session: string, about: string): void {
+    this.sessions.checkLive(session, about);
+  }
 
   /** Return the sessions that may answer a request; null while one that is not there may come. */
   mayAnswer(comm_id: string): ReadonlySet<string> | null {
@@ -419,9 +460,11 @@ export class CommManager implements CommOwner {
     return newHeader(msg_type, facts);
   }
 
-  #take(message: Message): void {
-    this.#router.receive(message, this.#clock());
-    this.#handleEvents();
+  #tellGap(comm_id: string, missed: number): void {
+    const comm = this.comms.get(comm_id);
+    if (comm === undefined) return;
+    comm._delivery.tellGap(missed);
+    this.#takingUp.missed(comm_id);
   }
 
   #loseKernel(): void {
@@ -597,14 +640,15 @@ export class CommManager implements CommOwner {
     const { comm_id, reason } = event;
     comm._requests.end(lost);
     this.sessions.peers.forget(comm_id, lost);
-    comm._delivery.close(this.#synthetic("comm_close", { comm_id }, { lost: reason }), lost);
+    comm._delivery.close(this.madeUp("comm_close", { comm_id }, { lost: reason }), lost);
   }
 
-  /** Build a message that no peer has sent; `tsushin` in its metadata says why. */
-  #synthetic(msg_type: CommType, about: JsonObject, tsushin: JsonObject): Message {
+  /** Build a message that no peer has sent; `tsushin` in its metadata says why. For `TakingUp`. */
+  madeUp(msg_type: CommType, about: JsonObject, tsushin: JsonObject): Message {
     const { session } = this;
     const facts = { msg_id: "", session, now_ms: this.#clock(), username: this.#username };
-    const rest = { metadata: { tsushin }, content: { ...about, data: {} } };
+    const metadata = Object.keys(tsushin).length > 0 ? { tsushin } : {};
+    const rest = { metadata, content: { ...about, data: {} } };
     return newMessage(this.#router.channel, newHeader(msg_type, facts), rest);
   }
 

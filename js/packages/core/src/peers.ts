@@ -33,6 +33,17 @@ export class Peers {
     return new Set([...this.#live.keys()].filter((session) => refused?.has(session) !== true));
   }
 
+  /** Return the ids of the comms that a peer has open. */
+  acceptedBy(session: string): string[] {
+    const accepted = [...this.#accepted].filter(([, sessions]) => sessions.has(session));
+    return accepted.map(([comm_id]) => comm_id);
+  }
+
+  /** Say whether some peer has a comm open. */
+  hasOpen(comm_id: string): boolean {
+    return (this.#accepted.get(comm_id)?.size ?? 0) > 0;
+  }
+
   /** Return a promise of the first peer, here or to come, that has accepted a comm. */
   ready(comm_id: string, about: string, options: WaitOptions): Promise<Peer> {
     const expected = new Expected<Peer>(about, options);

@@ -10,6 +10,7 @@ import { CommClosed, NoPeer, RemoteError, TransportError, quote } from "./errors
 import type { WaitOptions } from "./expected.js";
 import { Expected } from "./expected.js";
 import { newId } from "./ids.js";
+import type { Peer } from "./peers.js";
 import type { Answered, Asked, Failed, Part } from "./profile/requests.js";
 import {
   NO_HANDLER,
@@ -19,7 +20,7 @@ import {
   requestEntry,
 } from "./profile/requests.js";
 import type { JsonObject, Message, MsgMessage } from "./protocol/messages.js";
-import { toClassic } from "./protocol/messages.js";
+import { sessionOf, toClassic } from "./protocol/messages.js";
 import type { Runtime } from "./runtime.js";
 import { GRACE } from "./sessions.js";
 import type { Parts, StreamOptions } from "./streams.js";
@@ -36,11 +37,24 @@ export interface RequestContext {
 
 export type RequestHandler = (msg: MsgMessage, context: RequestContext) => unknown;
 
-/** Sends a `comm_msg` with an entry in `metadata.tsushin`; throws as `Comm.send`. */
-export type SendEntry = (data: unknown, entry: JsonObject) => void;
+/** Sends a `comm_msg` with an entry in `metadata.tsushin`, to one session or to all; throws as `Comm.send`. */
+export type SendEntry = (data: unknown, entry: JsonObject, to: string | null) => void;
+
+/** How a request is made. */
+export interface RequestOptions extends WaitOptions {
+  /** One of `comm_manager.peers`, or its session; without it every peer is asked, and the first answer counts. */
+  to?: Peer | string | null;
+}
+
+/** Return the session that is meant. */
+export function sessionIn(to: Peer | string | null | undefined): string | null {
+  return typeof to === "object" ? (to?.session ?? null) : (to ?? null);
+}
 
 /** What requests ask of the manager, about peers. */
 export interface Asking {
+  /** Throw `NoPeer` where a session is not there. */
+  checkLive(session: string, about: string): void;
   /** Return the sessions that may answer; null while one that is not there may still come. */
   mayAnswer(comm_id: string): ReadonlySet<string> | null;
   /** Tell peers, all but one, that nobody waits for an answer any more. */
@@ -52,6 +66,8 @@ export interface Asking {
 /** A request without its whole answer. */
 interface WaitingRequest {
   readonly expected: Expected<unknown> | Stream;
+  /** The one session that was asked; null where all were. */
+  readonly to: string | null;
   /** The sessions that have no handler for it. */
   readonly without: Set<string>;
   /** Of the peer whose parts it takes. */
@@ -92,13 +108,13 @@ export class Requests {
   // ---------------------------------------------------------------- asking
 
   /** Send a request; return a promise of its answer. Throws as `Comm.send`. */
-  ask(name: string, data: unknown, options: WaitOptions): Promise<unknown> {
+  ask(name: string, data: unknown, options: RequestOptions): Promise<unknown> {
     const req = newId();
     const abandoned = () => this.#abandon(req);
     const about = `answer to ${quote(name)} on ${this.#about()}`;
     const expected = new Expected<unknown>(about, { ...options, abandoned });
     if (!expected.isWaiting) return expected.promise;
-    this.#ask(data, req, requestEntry(req, name), expected);
+    this.#ask(data, req, requestEntry(req, name), expected, sessionIn(options.to));
     return expected.promise;
   }
 
@@ -112,15 +128,23 @@ export class Requests {
       },
       cancel: () => this.#abandon(req),
     });
-    if (stream.isWaiting) this.#ask(data, req, requestEntry(req, name, stream.window), stream);
+    if (!stream.isWaiting) return stream;
+    this.#ask(data, req, requestEntry(req, name, stream.window), stream, sessionIn(options.to));
     return stream;
   }
 
-  #ask(data: unknown, req: string, entry: JsonObject, expected: Expected<unknown> | Stream): void {
+  #ask(
+    data: unknown,
+    req: string,
+    entry: JsonObject,
+    expected: Expected<unknown> | Stream,
+    to: string | null,
+  ): void {
     // Before it is sent: the answer may be there at once.
-    this.#waiting.set(req, { expected, without: new Set(), session: null });
+    this.#waiting.set(req, { expected, to, without: new Set(), session: null });
     try {
-      this.#send(data, entry);
+      if (to !== null) this.#asking.checkLive(to, expected.about);
+      this.#send(data, entry, to);
     } catch (error) {
       this.#waiting.delete(req);
       throw error;
@@ -194,7 +218,8 @@ export class Requests {
     const waiting = this.#waiting.get(req);
     const mayAnswer = this.#asking.mayAnswer(this.#commId);
     if (waiting === undefined || (mayAnswer === null && waiting.without.size === 0)) return;
-    const isLeft = (session: string) => !waiting.without.has(session);
+    const { without, to } = waiting;
+    const isLeft = (session: string) => !without.has(session) && (to === null || to === session);
     const left = [...(mayAnswer ?? [])].filter(isLeft);
     if (waiting.session === null ? left.length > 0 : left.includes(waiting.session)) return;
     this.#waiting.delete(req);
@@ -222,7 +247,7 @@ export class Requests {
     const f = this.#handlers.get(asked.name);
     if (f === undefined) {
       const text = `no handler for ${quote(asked.name)} is registered`;
-      this.#answerFailed(asked, NO_HANDLER, text);
+      this.#answerFailed(asked, NO_HANDLER, text, message);
       return;
     }
     let result: unknown;
@@ -235,7 +260,8 @@ export class Requests {
       return;
     }
     const parts = partsOf(result);
-    if (parts !== null) result = this.#sendParts(asked, parts, controller.signal);
+    const session = sessionOf(message);
+    if (parts !== null) result = this.#sendParts(asked, parts, controller.signal, session);
     if (isPromise(result)) this.#await(asked, message, result, controller);
     else this.#succeed(asked, result, message);
   }
@@ -255,7 +281,12 @@ export class Requests {
   }
 
   /** Send each part as it comes, no more ahead of the reader than it wants. */
-  async #sendParts({ req, stream }: Asked, parts: Parts, signal: AbortSignal): Promise<null> {
+  async #sendParts(
+    { req, stream }: Asked,
+    parts: Parts,
+    signal: AbortSignal,
+    session: string,
+  ): Promise<null> {
     const sending = new Sending(stream);
     this.#sending.set(req, sending);
     try {
@@ -265,7 +296,7 @@ export class Requests {
         if (signal.aborted) break;
         const part = await parts.next();
         if (part.done === true || !this.#sending.has(req)) return null;
-        this.#send({ value: part.value ?? null }, partEntry(req, sent + 1));
+        this.#send({ value: part.value ?? null }, partEntry(req, sent + 1), session);
       }
       return null;
     } finally {
@@ -303,7 +334,7 @@ export class Requests {
     try {
       // A function that returns nothing answers null: JSON has no undefined.
       const data = { value: value === undefined ? null : value };
-      withoutComm(() => this.#send(data, answerEntry(asked.req)));
+      withoutComm(() => this.#send(data, answerEntry(asked.req), sessionOf(message)));
     } catch (error) {
       this.#fail(asked, error, message); // JSON cannot carry it
     }
@@ -312,12 +343,13 @@ export class Requests {
   #fail(asked: Asked, error: unknown, message: Message): void {
     const about = `handler of ${quote(asked.name)} of ${this.#about()}`;
     this.#runtime.report(error, about, message);
-    this.#answerFailed(asked, error instanceof Error ? error.name : "Error", describe(error));
+    const name = error instanceof Error ? error.name : "Error";
+    this.#answerFailed(asked, name, describe(error), message);
   }
 
-  #answerFailed({ req: re }: Asked, name: string, message: string): void {
+  #answerFailed({ req: re }: Asked, name: string, message: string, request: Message): void {
     const entry = failureEntry({ re, name, message, traceback: "" });
-    withoutComm(() => this.#send({}, entry));
+    withoutComm(() => this.#send({}, entry, sessionOf(request)));
   }
 }
 

@@ -5,17 +5,21 @@
  * `profile/sessions.ts` has the rules and touches nothing; here they are driven: messages leave by the host's
  * `send`, deadlines become timers of the `Runtime`, and events reach who has to know.
  */
-import { RemoteProtocolError, TransportError } from "./errors.js";
+import { NoPeer, RemoteProtocolError, TransportError, TsushinError, quote } from "./errors.js";
 import type { WaitOptions } from "./expected.js";
 import { Expected } from "./expected.js";
 import type { Peer } from "./peers.js";
 import { Peers } from "./peers.js";
-import type { Declined, Joined, Left, ProfileEvent, Restarted } from "./profile/events.js";
+import type { ProfileEvent, Sent } from "./profile/events.js";
 import type { Profile, SendWays } from "./profile/sessions.js";
 import type { Message } from "./protocol/messages.js";
 import type { Runtime } from "./runtime.js";
 
 export type PeerHandler = (peer: Peer, is_live: boolean) => unknown;
+/** Called with bytes sent and bytes in all; false ends the sending. Anything else it returns is not looked at. */
+export type ProgressHandler = (sent: number, total: number) => unknown;
+
+const MAX_TABS = 1000; // sessions whose tab is remembered
 
 /** Seconds after this end became known in which a peer may still say hello. */
 export const GRACE = 2;
@@ -36,6 +40,18 @@ export interface Hooks {
   peersChanged(): void;
   /** At a frontend: the kernel end is another one than before. */
   newLife(): void;
+  /** A session is gone, which had these comms open. */
+  peerLeft(session: string, comm_ids: readonly string[]): void;
+  /** At a kernel end: a session takes up comms. */
+  restoreAsked(session: string, comm_ids: readonly string[]): void;
+  /** At a frontend: how a comm stands that is taken up (`Taken`). */
+  taken(comm_id: string, messages: readonly Message[] | null): void;
+}
+
+/** How messages are sent: see `Profile.send`. */
+export interface SendingWays extends Omit<SendWays, "token"> {
+  /** Is told how far they are. */
+  readonly on_progress?: ProgressHandler | null;
 }
 
 export interface SessionsOptions {
@@ -56,6 +72,10 @@ export class Sessions {
   #armed = Infinity;
   #onPeer: PeerHandler | null = null;
   #wantsDrained: { comm_id: string; expected: Expected<null> }[] = [];
+  #wantsFirst: Expected<null>[] = [];
+  readonly #progress = new Map<number, ProgressHandler>(); // by token
+  #token = 0;
+  readonly #tabs = new Map<string, string>(); // session -> tab, also of those that are gone
   #hopesUntil: number;
 
   constructor(profile: Profile, hooks: Hooks, { clock, runtime, hopes }: SessionsOptions) {
@@ -68,11 +88,48 @@ export class Sessions {
 
   // ---------------------------------------------------------------- messages
 
-  /** Send messages of the router's. Throws what `Hooks.send` throws, and `QueueFull` unless `always`. */
-  send(messages: readonly Message[], ways: SendWays = { always: true }): void {
+  /**
+   * Send messages of the router's. Throws what `Hooks.send` throws, `QueueFull` unless `always`, and
+   * `LimitExceeded`: the route takes no message of that size.
+   */
+  send(messages: readonly Message[], ways: SendingWays = { always: true }): void {
     const now = this.#clock();
-    for (const message of messages) this.#profile.send(message, now, ways);
+    const { on_progress = null, ...rest } = ways;
+    const token = on_progress === null ? null : (this.#token += 1);
+    if (token !== null && on_progress !== null) this.#progress.set(token, on_progress);
+    try {
+      for (const message of messages) this.#profile.send(message, now, { ...rest, token });
+    } catch (error) {
+      if (error instanceof TsushinError) this.#progress.delete(token ?? 0);
+      throw error;
+    }
     this.#push();
+    if (token !== null) this.#meet(this.#profile.events());
+  }
+
+  /** This is a kernel end. */
+  get isKernel(): boolean {
+    return this.#profile.isKernel;
+  }
+
+  /** Say whether a session is there. */
+  isLive(session: string): boolean {
+    return this.#profile.peers.has(session);
+  }
+
+  /** Throw `NoPeer` where a session is not there. */
+  checkLive(session: string, about: string): void {
+    if (!this.isLive(session)) throw new NoPeer(`${about}: session ${quote(session)} is not there`);
+  }
+
+  /** Keep a comm's open and last `count` messages; it is opened next. */
+  keep(comm_id: string, count: number): void {
+    this.#profile.keep(comm_id, count);
+  }
+
+  /** Keep nothing of a comm any more. */
+  forget(comm_id: string): void {
+    this.#profile.forget(comm_id);
   }
 
   /** Return a promise of the moment when all that was sent on a comm has arrived. */
@@ -153,6 +210,46 @@ export class Sessions {
     this.#do((now) => this.#profile.credit(comm_id, req, taken, now, session));
   }
 
+  // ---------------------------------------------------------------- taking up
+
+  /** Return a promise that is settled once it is known whether there is a peer. */
+  first(timeout: number): Promise<null> {
+    const expected = new Expected<null>("a first peer", { timeout });
+    if (this.#profile.peers.size > 0 || !this.mayCome()) expected.settle(null);
+    else this.#wantsFirst.push(expected);
+    return expected.promise;
+  }
+
+  /** At a frontend: say whether the kernel end tells how its comms stand. */
+  canRestore(): boolean {
+    return this.#profile.canRestore();
+  }
+
+  /** At a frontend: ask how comms stand. `Hooks.taken` hears of each, within 31 s. */
+  restore(comm_ids: readonly string[]): void {
+    this.#do((now) => this.#profile.restore(comm_ids, now));
+  }
+
+  /** At a kernel end: tell a session how comms stand. */
+  restored(session: string, comm_ids: readonly string[]): void {
+    this.#do((now) => this.#profile.restored(session, comm_ids, now));
+  }
+
+  /** At a kernel end: tell a session how a comm stands that a frontend has opened. */
+  reopened(session: string, opening: Message): void {
+    this.#do((now) => this.#profile.reopened(session, opening, now));
+  }
+
+  /** At a kernel end: tell a session that it cannot take up these comms. */
+  withhold(session: string, comm_ids: readonly string[]): void {
+    this.#do((now) => this.#profile.withhold(session, comm_ids, now));
+  }
+
+  /** Return the tab of a session that is or was here; "" where that is not known. */
+  tab(session: string): string {
+    return this.#tabs.get(session) ?? "";
+  }
+
   /** Say whether a first peer may still say hello. */
   mayCome(): boolean {
     return this.#clock() < this.#hopesUntil;
@@ -217,6 +314,13 @@ export class Sessions {
   #meet(events: readonly ProfileEvent[]): void {
     for (const event of events) {
       switch (event.type) {
+        case "joined":
+        case "left":
+        case "restarted":
+        case "declined": {
+          this.#meetPeer(event);
+          break;
+        }
         case "accepted": {
           this.peers.accepted(event.session, event.comm_ids);
           break;
@@ -226,35 +330,71 @@ export class Sessions {
           this.#hooks.peersChanged();
           break;
         }
-        case "gap": {
-          this.#hooks.gap(event.comm_id, event.missed);
+        case "sent": {
+          this.#meetSent(event);
           break;
         }
-        case "cancelled": {
-          this.#hooks.cancelled(event.comm_id, event.req);
-          break;
-        }
-        case "credited": {
-          this.#hooks.credited(event.comm_id, event.req, event.taken);
+        case "malformed": {
+          this.#runtime.fault(event.error);
           break;
         }
         default:
-          this.#meetPeer(event);
+          this.#meetAboutComm(event);
       }
     }
   }
 
-  #meetPeer(event: Joined | Left | Restarted | Declined): void {
+  #meetAboutComm(event: AboutComm): void {
+    switch (event.type) {
+      case "gap": {
+        this.#hooks.gap(event.comm_id, event.missed);
+        return;
+      }
+      case "cancelled": {
+        this.#hooks.cancelled(event.comm_id, event.req);
+        return;
+      }
+      case "credited": {
+        this.#hooks.credited(event.comm_id, event.req, event.taken);
+        return;
+      }
+      case "restore asked": {
+        this.#hooks.restoreAsked(event.session, event.comm_ids);
+        return;
+      }
+      case "taken": {
+        this.#hooks.taken(event.comm_id, event.messages);
+      }
+    }
+  }
+
+  #meetSent({ token, nbytes, total }: Sent): void {
+    const callback = this.#progress.get(token);
+    if (callback === undefined) return;
+    if (nbytes >= total) this.#progress.delete(token);
+    this.#runtime.soon(() => {
+      if (this.#guarded("on_progress", () => callback(nbytes, total)) !== false) return;
+      this.#progress.delete(token);
+      this.#do((now) => this.#profile.drop(token, now));
+    });
+  }
+
+  #meetPeer(event: AboutPeer): void {
     switch (event.type) {
       case "joined": {
-        const { session, features } = event;
+        const { session, features, tab } = event;
         this.peers.joined({ session, features });
+        this.#rememberTab(session, tab);
+        this.#settleFirst();
         this.#tell({ session, features }, true);
         return;
       }
       case "left": {
+        const accepted = this.peers.acceptedBy(event.session);
         const gone = this.peers.left(event.session);
-        if (gone !== null) this.#tell(gone, false);
+        if (gone === null) return;
+        this.#tell(gone, false);
+        this.#hooks.peerLeft(event.session, accepted);
         return;
       }
       case "restarted": {
@@ -264,9 +404,27 @@ export class Sessions {
       }
       case "declined": {
         this.#hopesUntil = -Infinity;
+        this.#settleFirst();
         this.peers.noneToCome();
         this.#hooks.peersChanged();
       }
+    }
+  }
+
+  #settleFirst(): void {
+    const wantsFirst = this.#wantsFirst;
+    this.#wantsFirst = [];
+    for (const expected of wantsFirst) expected.settle(null);
+  }
+
+  #rememberTab(session: string, tab: string): void {
+    if (tab === "") return;
+    this.#tabs.delete(session);
+    this.#tabs.set(session, tab);
+    if (this.#tabs.size <= MAX_TABS) return;
+    for (const oldest of this.#tabs.keys()) {
+      this.#tabs.delete(oldest);
+      return;
     }
   }
 
@@ -274,12 +432,21 @@ export class Sessions {
     this.#hooks.peersChanged();
     const callback = this.#onPeer;
     if (callback === null) return;
-    this.#runtime.soon(() => {
-      try {
-        callback(peer, is_live);
-      } catch (error) {
-        this.#runtime.report(error, "on_peer", null);
-      }
-    });
+    this.#runtime.soon(() => this.#guarded("on_peer", () => callback(peer, is_live)));
+  }
+
+  #guarded(about: string, callback: () => unknown): unknown {
+    try {
+      return callback();
+    } catch (error) {
+      this.#runtime.report(error, about, null);
+      return null;
+    }
   }
 }
+
+type AboutPeer = Extract<ProfileEvent, { type: "joined" | "left" | "restarted" | "declined" }>;
+type AboutComm = Extract<
+  ProfileEvent,
+  { type: "gap" | "cancelled" | "credited" | "restore asked" | "taken" }
+>;

@@ -7,6 +7,7 @@
  */
 import type { WaitOptions } from "./expected.js";
 import { DEFAULT_TIMEOUT, Expected } from "./expected.js";
+import type { Peer } from "./peers.js";
 
 /** Parts of a stream that may be unread. */
 export const DEFAULT_WINDOW = 16;
@@ -14,6 +15,8 @@ export const DEFAULT_WINDOW = 16;
 export interface StreamOptions extends WaitOptions {
   /** Parts that may have arrived unread; the function waits at its `yield` until one is read. */
   window?: number;
+  /** One of `comm_manager.peers`, or its session; without it every peer is asked, and the first part counts. */
+  to?: Peer | string | null;
 }
 
 /** What whoever makes a stream does about it. */

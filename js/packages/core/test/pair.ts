@@ -119,11 +119,11 @@ export class StepPair {
   readonly kernel: StepEnd;
   readonly frontends: readonly StepEnd[];
 
-  constructor({ frontends = 1, on_unknown = "close", limits }: StepOptions = {}) {
+  constructor({ frontends = 1, on_unknown = "close", limits, ...rest }: StepOptions = {}) {
     const joined = Array.from({ length: frontends }, () => MemoryTransport.pair());
     for (const link of joined.flat()) link.hold();
     const make = (name: string, links: MemoryTransport[], channel: Channel, on: OnUnknown) =>
-      makeStepEnd(name, links, this.clock, { channel, on_unknown: on, limits });
+      makeStepEnd(name, links, this.clock, { channel, on_unknown: on, limits, ...rest });
     const there = joined.map(([link]) => link);
     this.kernel = make("kernel", there, "iopub", "close");
     this.frontends = joined.map(([, link], i) =>
@@ -188,18 +188,31 @@ export interface StepOptions {
   frontends?: number;
   on_unknown?: OnUnknown;
   limits?: Limits;
+  /** The tab of every frontend. */
+  tab?: string;
+  /** What the route from a frontend takes in one message. */
+  max_whole_bytes?: number;
 }
 
 function makeStepEnd(
   name: string,
   links: readonly MemoryTransport[],
   clock: Clock,
-  facts: { channel: Channel; on_unknown: OnUnknown; limits: Limits | undefined },
+  facts: {
+    channel: Channel;
+    on_unknown: OnUnknown;
+    limits: Limits | undefined;
+    tab?: string;
+    max_whole_bytes?: number;
+  },
 ): StepEnd {
   const errors: unknown[] = [];
   const runtime = new StepRuntime((error) => errors.push(error), clock);
-  const { channel, on_unknown, limits } = facts;
+  const { channel, on_unknown, limits, tab, max_whole_bytes } = facts;
+  const isFrontend = channel === "shell";
   const manager = new CommManager({
+    tab: isFrontend ? tab : undefined,
+    max_whole_bytes: isFrontend ? max_whole_bytes : null,
     send: (message) => {
       for (const link of links) sendTo(link, message, channel === "iopub");
     },

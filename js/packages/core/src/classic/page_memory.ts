@@ -8,7 +8,7 @@
  *
  * Storage that is full or forbidden costs the memory, nothing else.
  */
-import { newId } from "../ids.js";
+import { tabId } from "../frontend/tab.js";
 import { isJsonObject } from "../protocol/messages.js";
 
 /** What is used of the browser's `Storage`. */
@@ -33,7 +33,6 @@ interface Entry {
 
 type Entries = Record<string, Entry>;
 
-const TAB_KEY = "tsushin:tab";
 const MAX_ENTRIES = 500; // comms of one document; the oldest are forgotten
 
 /** The memory of one document. */
@@ -63,6 +62,11 @@ export class PageMemory {
   /** Ids of all comms that pages have opened from this document, in any tab. */
   ids(): Set<string> {
     return new Set(Object.keys(this.#read()));
+  }
+
+  /** Say whether this tab has opened a comm, before the page was loaded or since. */
+  isOfThisTab(comm_id: string): boolean {
+    return this.#read()[comm_id]?.tab === this.#tab;
   }
 
   /** Return the id of the comm that `call` opened last before the reload, once; null: there is none. */
@@ -125,17 +129,4 @@ function isEntry(pair: [string, unknown]): pair is [string, Entry] {
   const [, value] = pair;
   if (!isJsonObject(value)) return false;
   return typeof value.tab === "string" && (value.call === null || typeof value.call === "string");
-}
-
-/** Return what names this browser tab, the same after a reload. */
-function tabId(storage: StorageLike): string {
-  try {
-    const known = storage.getItem(TAB_KEY);
-    if (known !== null) return known;
-    const made = newId();
-    storage.setItem(TAB_KEY, made);
-    return made;
-  } catch {
-    return newId();
-  }
 }

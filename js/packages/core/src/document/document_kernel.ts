@@ -18,7 +18,9 @@ import { TsushinError } from "../errors.js";
 import { Frontend } from "../frontend/frontend.js";
 import type { CommInfo, Message } from "../protocol/messages.js";
 import { msgType } from "../protocol/messages.js";
+import { GRACE } from "../sessions.js";
 import { KernelLink } from "../transports/kernel_connection.js";
+import { SERVER_BYTES } from "../transports/websocket.js";
 import type { KernelConnection } from "../transports/lab_types.js";
 
 /** Seconds to wait for the list of the kernel's comms; a kernel that runs a long cell answers after it. */
@@ -66,6 +68,7 @@ export class DocumentKernel {
       on_error,
       on_kernel_gone: () => this.#forget(),
       trace: (direction, message) => this.#noteClose(direction, message),
+      max_whole_bytes: SERVER_BYTES,
     });
     const kernel_id = () => this.#link.connection?.id ?? null;
     this.jupyter = make_jupyter(this.frontend, { ...rest, memory: this.#memory, kernel_id });
@@ -85,9 +88,7 @@ export class DocumentKernel {
     this.#link.connect(connection);
     if (connection === null) return;
     connection.statusChanged.connect(this.#onStatus);
-    this.#findOpenComms()
-      .then(() => this.frontend.look())
-      .catch(this.#onError);
+    this.#takeUpComms().catch(this.#onError);
   }
 
   /** The document was closed: comms that it opened are closed at the kernel, all others are lost. */
@@ -103,25 +104,37 @@ export class DocumentKernel {
     if (why !== undefined) this.frontend.kernel_gone(why);
   };
 
-  /** Ask the kernel which comms it has; offer those that it opened. */
-  async #findOpenComms(): Promise<void> {
+  /** Ask the kernel which comms it has; offer those that it opened, and keep those that this page did. */
+  async #takeUpComms(): Promise<void> {
+    const open = await this.#findOpenComms();
+    await this.frontend.look();
+    if (open === null) return;
+    const { comm_manager } = this.frontend;
+    await comm_manager.sessions.first(GRACE).catch(() => undefined); // else it is a plain kernel
+    const pages = this.#memory.ids();
+    const mine = Object.keys(open).filter((id) => this.#memory.isOfThisTab(id));
+    for (const comm_id of mine) comm_manager.sessions.accept(comm_id, "");
+    const kernels = Object.entries(open).filter(
+      ([id, { target_name }]) => !pages.has(id) && !this.#link.isForeign(target_name),
+    );
+    await comm_manager.take_up(Object.fromEntries(kernels));
+  }
+
+  /** Return the kernel's comms, or null where it does not answer. */
+  async #findOpenComms(): Promise<CommInfo | null> {
     let open: CommInfo;
     try {
       open = await this.frontend.comms(null, COMM_INFO_TIMEOUT);
     } catch (error) {
       this.#link.openAlive([]); // comms of this page go their way all the same
-      if (error instanceof TsushinError || error instanceof DOMException) return; // no answer
+      if (error instanceof TsushinError || error instanceof DOMException) return null;
       throw error;
     }
-    const { comm_manager } = this.frontend;
     const alive = Object.keys(open);
-    this.#memory.prune(new Set([...alive, ...comm_manager.comms.keys()]));
+    this.#memory.prune(new Set([...alive, ...this.frontend.comm_manager.comms.keys()]));
     const pages = this.#memory.ids();
     this.#link.openAlive(alive.filter((id) => pages.has(id)));
-    const kernels = Object.entries(open).filter(
-      ([id, { target_name }]) => !pages.has(id) && !this.#link.isForeign(target_name),
-    );
-    comm_manager.restore(Object.fromEntries(kernels));
+    return open;
   }
 
   #noteClose(direction: "sent" | "received", message: Message): void {

@@ -1,11 +1,12 @@
 /** From a server's URL to a connected frontend: find or start the kernel, open its channels, shake hands. */
 import { DEFAULT_TIMEOUT } from "../expected.js";
 import { newId } from "../ids.js";
-import { openWebSocket } from "../transports/websocket.js";
+import { SERVER_BYTES, openWebSocket } from "../transports/websocket.js";
 import type { KernelHost } from "./frontend.js";
 import { Frontend } from "./frontend.js";
 import { Server } from "./rest.js";
 import type { KernelModel } from "./rest.js";
+import { pageTab } from "./tab.js";
 import type { ConnectOptions } from "./types.js";
 
 /**
@@ -65,7 +66,8 @@ async function attach(
   };
   const { trace, on_error, on_status, load_target } = options;
   const hooks = { trace, on_error, on_status, load_target };
-  const facts = { kernel_id, on_unknown, host, session, limits, ...hooks };
+  const route = { tab: pageTab(), max_whole_bytes: SERVER_BYTES };
+  const facts = { kernel_id, on_unknown, host, session, limits, ...route, ...hooks };
   const frontend = new Frontend(transport, facts);
   try {
     await frontend.handshake({ timeout: Infinity, signal });

@@ -19,6 +19,7 @@ import type { Channel, JsonObject, Message } from "../protocol/messages.js";
 import { msgType, newHeader, newMessage } from "../protocol/messages.js";
 import type { OnUnknown } from "../protocol/routing.js";
 import { PageRuntime } from "../runtime.js";
+import { GRACE } from "../sessions.js";
 import type { Transport } from "../transports/base.js";
 import { openComms } from "./comm_info.js";
 import { Execution } from "./execution.js";
@@ -52,6 +53,10 @@ export interface FrontendOptions {
   readonly outlives_kernel?: boolean | undefined;
   readonly session?: string | undefined;
   readonly load_target?: LoadTarget | undefined;
+  /** Of a page: the same before and after it was loaded again. */
+  readonly tab?: string | undefined;
+  /** What the route to the kernel takes in one message; null for no bound. */
+  readonly max_whole_bytes?: number | null | undefined;
   readonly limits?: Limits | undefined;
   readonly trace?: Trace | undefined;
   readonly on_error?: ((error: unknown) => void) | undefined;
@@ -76,7 +81,7 @@ export class Frontend implements Disposable, AsyncDisposable {
   readonly #forgetPage: () => void;
 
   constructor(transport: Transport, options: FrontendOptions) {
-    const { session, limits, on_unknown, kernel_id, load_target } = options;
+    const { session, limits, on_unknown, kernel_id, load_target, tab, max_whole_bytes } = options;
     this.kernel_id = kernel_id;
     this.#transport = transport;
     this.#options = options;
@@ -88,6 +93,8 @@ export class Frontend implements Disposable, AsyncDisposable {
       on_unknown,
       load_target,
       joins: true,
+      tab,
+      max_whole_bytes,
       ...(session === undefined ? {} : { session }),
       ...(limits === undefined ? {} : { limits }),
     });
@@ -141,11 +148,19 @@ export class Frontend implements Disposable, AsyncDisposable {
 
   /**
    * Take up comms that the kernel has open and this frontend does not know, such as those opened before it came:
-   * each is offered to its target with `metadata.tsushin.restored`. Resolves with the ids of those whose target
-   * is registered here. `timeout` is in seconds. See `CommManager.restore`.
+   * each is offered to its target, marked by `metadata.tsushin.restored`, with what it was opened with, its
+   * `history` and its snapshot where the kernel end knows the profile, else with `data: {}`. Resolves with the ids
+   * of those whose target is registered here. `timeout` is in seconds. See `CommManager.take_up`.
    */
   async restore(timeout = DEFAULT_TIMEOUT): Promise<string[]> {
-    return this.comm_manager.restore(await this.comms(null, timeout));
+    const found = await this.comms(null, timeout);
+    await this.#firstPeer();
+    return this.comm_manager.take_up(found);
+  }
+
+  /** Wait until it is known whether there is a kernel end that knows the profile; not for long. */
+  async #firstPeer(): Promise<void> {
+    await this.comm_manager.sessions.first(GRACE).catch(() => undefined);
   }
 
   /**

@@ -13,7 +13,14 @@ import { isJsonObject, newMessage } from "../protocol/messages.js";
 
 export const PROFILE = 1;
 export const TARGET = "tsushin.session";
-export const FEATURES: readonly string[] = ["requests", "sequence", "cancel", "streams"];
+export const FEATURES: readonly string[] = [
+  "requests",
+  "sequence",
+  "cancel",
+  "streams",
+  "pieces",
+  "restore",
+];
 
 /** Comm id -> number of a message. */
 export type Numbers = Readonly<Record<string, number>>;
@@ -29,7 +36,7 @@ export interface Again {
 
 /** One message on a control comm. It may say several things; what it leaves out it does not say. */
 export interface Control {
-  /** Version; above 0 in a hello, which has the six keys after it too. */
+  /** Version; above 0 in a hello, which has the seven keys after it too. */
   readonly profile: number;
   /** What its end knows. */
   readonly features: readonly string[];
@@ -37,6 +44,8 @@ export interface Control {
   readonly session: string;
   /** Made anew with each life of its end. */
   readonly epoch: string;
+  /** From a page: the same before and after it was loaded again. */
+  readonly tab: string;
   /** What a frontend had of the kernel end before its link broke. */
   readonly resume: { readonly epoch: string; readonly seen: Numbers } | null;
   /** False where the kernel end knows nothing of what `resume` says. */
@@ -51,7 +60,7 @@ export interface Control {
   readonly want: Readonly<Record<string, readonly [number, number]>>;
   /** Number up to which nothing can be sent again. */
   readonly gone: Numbers;
-  /** What was wanted. */
+  /** What was wanted; what is for one session, or comes in pieces. */
   readonly again: readonly Again[];
   /** Comms whose open found its target. */
   readonly accepted: readonly string[];
@@ -61,6 +70,14 @@ export interface Control {
   readonly cancel: readonly (readonly [string, string])[];
   /** Comm id, request id, and how many parts of the answer were taken in all. */
   readonly credit: readonly (readonly [string, string, number])[];
+  /** Comms that a frontend takes up, where it does not know how they stand. */
+  readonly restore: readonly string[];
+  /** Number of the last message sent on a comm; what that comes to is in `kept`. */
+  readonly restored: Numbers;
+  /** Comms that the frontend asked for and cannot take up. */
+  readonly withheld: readonly string[];
+  /** Of each comm in `restored` its open and what is kept of its messages, in order. */
+  readonly kept: readonly Again[];
 }
 
 /** Return the id of the control comm of a frontend's session. */
@@ -84,6 +101,7 @@ export function readControl(message: Message): Control {
     features: read("features", list(text), []),
     session: read("session", text, ""),
     epoch: read("epoch", text, ""),
+    tab: read("tab", text, ""),
     resume: read("resume", resume, null),
     recovered: read("recovered", truth, true),
     open: read("open", list(text), []),
@@ -96,33 +114,43 @@ export function readControl(message: Message): Control {
     refused: read("refused", list(text), []),
     cancel: read("cancel", list(pair(text)), []),
     credit: read("credit", list(credit), []),
+    restore: read("restore", list(text), []),
+    restored: read("restored", record(number), {}),
+    withheld: read("withheld", list(text), []),
+    kept: read("kept", list(again), []),
   };
 }
 
-/** Return `data` and buffers of a message that brings others once more. */
-export function againData(messages: readonly Message[]): [JsonObject, Uint8Array[]] {
+/** Return `data` and buffers of a message that brings others: in `again`, or in `kept`. */
+export function againData(
+  messages: readonly Message[],
+  key: "again" | "kept" = "again",
+): [JsonObject, Uint8Array[]] {
   const listed = messages.map(({ header, parent_header, metadata, content, buffers }) => {
     return { header, parent_header, metadata, content, buffers: buffers.length };
   });
-  return [{ again: listed }, messages.flatMap(({ buffers }) => [...buffers])];
+  return [{ [key]: listed }, messages.flatMap(({ buffers }) => [...buffers])];
 }
 
 /**
- * Return the messages that `control` brings once more, as if they had come by `channel`. Throws
- * `RemoteProtocolError`: the buffers of the carrier do not add up.
+ * Return the messages that `control` brings, as if they had come by `channel`: those in `again`, and those in
+ * `kept`. `buffers` are the carrier's. Throws `RemoteProtocolError`: they do not add up.
  */
-export function messagesAgain(
+export function carried(
   control: Control,
   buffers: readonly Uint8Array[],
   channel: Channel,
-): Message[] {
+): { again: Message[]; kept: Message[] } {
   let first = 0;
-  const found = control.again.map(({ header, buffers: count, ...rest }) => {
+  const found = [...control.again, ...control.kept].map(({ header, buffers: count, ...rest }) => {
     const own = buffers.slice(first, first + count);
     first += count;
     return newMessage(channel, header, { ...rest, buffers: own });
   });
-  if (first === buffers.length) return found;
+  if (first === buffers.length) {
+    const count = control.again.length;
+    return { again: found.slice(0, count), kept: found.slice(count) };
+  }
   const about = `again: expected ${first} buffers in all, got ${buffers.length}`;
   throw new RemoteProtocolError(`${TARGET}: ${about}`);
 }
@@ -134,17 +162,36 @@ export function numberOf(message: Message): number | null {
   return typeof n === "number" && Number.isSafeInteger(n) && n > 0 ? n : null;
 }
 
-/** Return the message with a number in its metadata. */
-export function withNumber(message: Message, n: number): Message {
+/** Return the session that a numbered message is for; null for all. */
+export function addressee(message: Message): string | null {
   const ours = message.metadata.tsushin;
-  const tsushin = { ...(isJsonObject(ours) ? ours : {}), n };
+  const to = isJsonObject(ours) ? ours.to : undefined;
+  return typeof to === "string" ? to : null;
+}
+
+/** Return the message with more in `metadata.tsushin`. */
+export function withEntry(message: Message, entry: JsonObject): Message {
+  const ours = message.metadata.tsushin;
+  const tsushin = { ...(isJsonObject(ours) ? ours : {}), ...entry };
   return { ...message, metadata: { ...message.metadata, tsushin } };
 }
 
-/** Return the message as its sender's user made it: without a number. */
+/** Return what somebody else may know of a message that is not for them: its number. */
+export function withoutBody({ channel, header, metadata, content }: Message): Message {
+  const ours = isJsonObject(metadata.tsushin) ? metadata.tsushin : {};
+  const entries = Object.entries(ours).filter(([key]) => key === "n" || key === "to");
+  return newMessage(channel, header, {
+    metadata: { tsushin: Object.fromEntries(entries) },
+    content: { comm_id: content.comm_id, data: {} },
+  });
+}
+
+/** Return the message as its sender's user made it: without a number, and whom it is for. */
 export function withoutNumber(message: Message): Message {
   const { tsushin, ...metadata } = message.metadata;
-  const ours = Object.entries(isJsonObject(tsushin) ? tsushin : {}).filter(([key]) => key !== "n");
+  const ours = Object.entries(isJsonObject(tsushin) ? tsushin : {}).filter(
+    ([key]) => key !== "n" && key !== "to",
+  );
   const kept = ours.length > 0 ? { tsushin: Object.fromEntries(ours) } : {};
   return { ...message, metadata: { ...metadata, ...kept } };
 }

@@ -2,15 +2,20 @@
  * What the profile tells its caller, beside the messages it hands on. A tagged union: `switch` on `type`; the
  * twin of `src/tsushin/profile/events.py`.
  */
+import type { RemoteProtocolError } from "../errors.js";
+import type { Message } from "../protocol/messages.js";
 
 export type LeftWhy = "goodbye" | "silent" | "new life";
 
-/** A peer said hello. `recovered` is false where it comes back and what it had is lost. */
+/** A peer said hello. */
 export interface Joined {
   readonly type: "joined";
   readonly session: string;
   readonly features: readonly string[];
+  /** False where it comes back and what it had is lost. */
   readonly recovered: boolean;
+  /** Of a page: the same before and after it was loaded again. */
+  readonly tab: string;
 }
 
 /** A peer is gone: it said so, answers nothing any more, or began a new life. */
@@ -68,5 +73,51 @@ export interface Credited {
   readonly taken: number;
 }
 
+/** So much of a message has left; `token` is as given to `Profile.send`. */
+export interface Sent {
+  readonly type: "sent";
+  readonly token: number;
+  /** Of it, in bytes. */
+  readonly nbytes: number;
+  /** Of the whole message. */
+  readonly total: number;
+}
+
+/** A message of a peer cannot be put together; it is dropped. */
+export interface Malformed {
+  readonly type: "malformed";
+  readonly error: RemoteProtocolError;
+}
+
+/** At a kernel end: a peer takes up comms. `Profile.restored` is the answer. */
+export interface RestoreAsked {
+  readonly type: "restore asked";
+  readonly session: string;
+  readonly comm_ids: readonly string[];
+}
+
+/** At a frontend: how a comm stands that was to be taken up. */
+export interface Taken {
+  readonly type: "taken";
+  readonly comm_id: string;
+  /**
+   * Its open and what is kept of its messages; empty where the open is not kept, null where the comm is not to be
+   * had.
+   */
+  readonly messages: readonly Message[] | null;
+}
+
 export type ProfileEvent =
-  Joined | Left | Declined | Restarted | Gap | Accepted | Refused | Cancelled | Credited;
+  | Joined
+  | Left
+  | Declined
+  | Restarted
+  | Gap
+  | Accepted
+  | Refused
+  | Cancelled
+  | Credited
+  | Sent
+  | Malformed
+  | RestoreAsked
+  | Taken;

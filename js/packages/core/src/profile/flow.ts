@@ -10,6 +10,7 @@
  */
 import { QueueFull } from "../errors.js";
 import type { Message } from "../protocol/messages.js";
+import type { Piece } from "./pieces.js";
 
 const MIN_WINDOW = 32; // messages
 export const MAX_WINDOW = 512;
@@ -27,10 +28,9 @@ export class Flight {
   readonly #sizes = new Map<string, { number: number; nbytes: number }[]>();
   #halvedAt = -Infinity;
 
-  /** Say whether a message of so many bytes may be sent now; a large one may alone. */
-  hasRoom(nbytes: number): boolean {
-    if (this.count === 0) return true;
-    return this.count < this.window && this.nbytes + nbytes <= WINDOW_BYTES;
+  /** Say whether one more message may be sent now, however large. */
+  hasRoom(): boolean {
+    return this.count < this.window && this.nbytes < WINDOW_BYTES;
   }
 
   /** A message was sent. */
@@ -64,9 +64,31 @@ export class Flight {
 /** A message that waits to be sent. */
 export interface Waiting {
   readonly message: Message;
-  readonly nbytes: number;
+  readonly comm_id: string;
+  nbytes: number;
   /** Of those with the same key and comm only the newest is sent; null for no such key. */
   readonly coalesce: string | null;
+  /** The one session that it is for; null for all. */
+  to: string | null;
+  /** By which its sender hears how far it is; null where that was not asked for. */
+  readonly token: number | null;
+  /** What is left of a message that goes in pieces; null for one that goes whole. */
+  pieces: Iterator<Piece> | null;
+  /** Bytes of it that have left. */
+  sent: number;
+  /** Nobody wants the rest. */
+  isDropped: boolean;
+}
+
+/** Return a message that waits to be sent to all, whole. */
+export function waitingFor(
+  message: Message,
+  nbytes: number,
+  rest: Partial<Pick<Waiting, "coalesce" | "to" | "token">> = {},
+): Waiting {
+  const comm_id = String(message.content.comm_id);
+  const start = { coalesce: null, to: null, token: null, pieces: null, sent: 0, isDropped: false };
+  return { message, comm_id, nbytes, ...start, ...rest };
 }
 
 /** What waits to be sent, in order, bounded in bytes. */
@@ -98,7 +120,7 @@ export class Queue {
    * null is no bound. Throws `QueueFull`: so much waits that this one has no place.
    */
   put(waiting: Waiting, max_bytes: number | null): void {
-    const comm_id = String(waiting.message.content.comm_id);
+    const { comm_id } = waiting;
     const key = keyOf(waiting);
     const before = key === null ? undefined : this.#keys.get(key);
     const size = this.nbytes + waiting.nbytes;
@@ -120,21 +142,44 @@ export class Queue {
     return null;
   }
 
+  /** So many bytes of the first one have left: it is not replaced any more. */
+  sent(nbytes: number): void {
+    for (const [number, first] of this.#entries) {
+      first.sent += nbytes;
+      this.nbytes -= nbytes;
+      this.#forgetKey(number, first);
+      return;
+    }
+  }
+
+  /** Forget what nobody wants; of a message that has left in part, the rest. */
+  drop(isUnwanted: (waiting: Waiting) => boolean): void {
+    for (const [number, waiting] of [...this.#entries]) {
+      if (!isUnwanted(waiting)) continue;
+      if (waiting.sent > 0) waiting.isDropped = true;
+      else this.#remove(number);
+    }
+  }
+
   #remove(number: number): Waiting | null {
     const waiting = this.#entries.get(number);
     if (waiting === undefined) return null;
     this.#entries.delete(number);
-    this.nbytes -= waiting.nbytes;
-    const comm_id = String(waiting.message.content.comm_id);
+    this.nbytes -= waiting.nbytes - waiting.sent;
+    const { comm_id } = waiting;
     const left = (this.#comms.get(comm_id) ?? 1) - 1;
     if (left === 0) this.#comms.delete(comm_id);
     else this.#comms.set(comm_id, left);
+    this.#forgetKey(number, waiting);
+    return waiting;
+  }
+
+  #forgetKey(number: number, waiting: Waiting): void {
     const key = keyOf(waiting);
     if (key !== null && this.#keys.get(key) === number) this.#keys.delete(key);
-    return waiting;
   }
 }
 
-function keyOf({ message, coalesce }: Waiting): string | null {
-  return coalesce === null ? null : JSON.stringify([message.content.comm_id, coalesce]);
+function keyOf({ comm_id, coalesce }: Waiting): string | null {
+  return coalesce === null ? null : JSON.stringify([comm_id, coalesce]);
 }

@@ -5,6 +5,7 @@
  * Spec: spec/profile.md, "Sequence".
  */
 import type { Message } from "../protocol/messages.js";
+import type { Joiner } from "./pieces.js";
 
 /** A message that was sent, with its number and its size in bytes. */
 export interface Kept {
@@ -64,6 +65,10 @@ export class Incoming {
   known = 0;
   /** How often the oldest hole was asked for. */
   asked = 0;
+  /** Of buffers in `held`, in bytes. */
+  heldBytes = 0;
+  /** Of the pieces in it, once there are any. */
+  joiner: Joiner | null = null;
 
   constructor(next: number) {
     this.next = next;
@@ -74,7 +79,10 @@ export class Incoming {
     if (number < this.next) return [];
     this.known = Math.max(this.known, number);
     if (number > this.next) {
-      if (!this.held.has(number)) this.held.set(number, message);
+      if (!this.held.has(number)) {
+        this.held.set(number, message);
+        this.heldBytes += bytesOf(message);
+      }
       return [];
     }
     this.next += 1;
@@ -105,9 +113,18 @@ export class Incoming {
     return [missed, [...released, ...this.#run()]];
   }
 
+  /** What was up to a number is known in another way; return what can be handed on after it. */
+  restart(upto: number): Message[] {
+    for (const number of [...this.held.keys()]) if (number <= upto) this.#take(number);
+    this.next = upto + 1;
+    this.known = Math.max(this.known, upto);
+    this.joiner = null;
+    return this.#run();
+  }
+
   #take(number: number): Message | undefined {
     const message = this.held.get(number);
-    this.held.delete(number);
+    if (this.held.delete(number) && message !== undefined) this.heldBytes -= bytesOf(message);
     return message;
   }
 
@@ -122,4 +139,8 @@ export class Incoming {
     this.asked = 0; // what is missing now is another hole
     return released;
   }
+}
+
+function bytesOf({ buffers }: Message): number {
+  return buffers.reduce((total, view) => total + view.byteLength, 0);
 }

@@ -17,25 +17,27 @@ import { keptBytes } from "../protocol/inbox.js";
 import type { Limits } from "../protocol/limits.js";
 import { DEFAULT_LIMITS } from "../protocol/limits.js";
 import type { Channel, Header, JsonObject, Message } from "../protocol/messages.js";
-import { msgType, newMessage, sessionOf } from "../protocol/messages.js";
+import { isJsonObject, msgType, newMessage, sessionOf } from "../protocol/messages.js";
 import type { Control, Numbers } from "./control.js";
 import {
   FEATURES,
   PROFILE,
   TARGET,
+  addressee,
   againData,
+  carried,
   controlId,
   isControl,
-  messagesAgain,
   numberOf,
   readControl,
-  withNumber,
   withoutNumber,
 } from "./control.js";
 import type { LeftWhy, ProfileEvent } from "./events.js";
-import type { Waiting } from "./flow.js";
-import { Flight, Queue } from "./flow.js";
-import { History, Incoming } from "./sequence.js";
+import { Flight, waitingFor } from "./flow.js";
+import { Outbox, REPEAT } from "./outbox.js";
+import { Peer } from "./peer.js";
+import { Joiner, pieceOf } from "./pieces.js";
+import type { Incoming } from "./sequence.js";
 
 // Seconds. A receiver says what it has when 64 messages are new, or after the first of these two.
 const ACK_EVERY = 64; // messages
@@ -43,8 +45,6 @@ const ACK_BYTES = 2 ** 20; // of buffers
 const ACK_MANY = 8; // messages; from here on soon
 const ACK_SOON = 0.05;
 const ACK_LATE = 0.5;
-// A sender says how far it is when nobody said they have it, and again with twice the pause.
-export const REPEAT = 1.0;
 const LAGGING = 5.0; // without a word about what is under way; then nobody waits for that peer
 export const MAX_REPEATS = 6; // then, after 63 s in all, the peer counts as gone
 // A receiver asks for what is missing at once, and again with twice the pause.
@@ -52,71 +52,12 @@ const ASK = 1.0;
 export const MAX_ASKS = 5; // then, after 31 s in all, what is missing is given up
 const MAX_HELD = 4096; // messages behind a hole
 const MAX_SILENT = 64; // peers that are remembered although they answer no more
-const AGAIN_MESSAGES = 256; // at most in one carrier
-const AGAIN_BYTES = 2 ** 20;
+const MAX_HELD_BYTES = 64 * 2 ** 20; // the same, of their buffers
+// A frontend asks for how a comm stands, and again with twice the pause.
+const RESTORE = 1.0;
+export const MAX_RESTORES = 5; // then, after 31 s in all, it goes without
 
-/** What is known of one peer. */
-class Peer {
-  readonly session: string;
-  readonly control: string;
-  readonly features: readonly string[];
-  readonly epoch: string;
-  /** Comm id -> number of ours it has. */
-  readonly has: Map<string, number>;
-  /** Comm id -> number of its own before which nothing was heard. */
-  readonly began: Map<string, number>;
-  readonly incoming = new Map<string, Incoming>();
-  /** What is under way to it. */
-  flight = new Flight();
-  /** Since when it has confirmed nothing of what is under way. */
-  quietSince = Infinity;
-  /** So long that nobody waits for it any more. */
-  isLagging = false;
-  /** Comms that it closed, oldest first. */
-  readonly ended = new Set<string>();
-  /** Comms of which it has to be told what arrived. */
-  readonly due = new Set<string>();
-  /** Comms of its own of which it has to be told that. */
-  accepted: string[] = [];
-  refused: string[] = [];
-  pending = 0;
-  pendingBytes = 0;
-  ackAt = Infinity;
-  repeatAt = Infinity;
-  repeats = 0;
-  askAt = Infinity;
-
-  constructor(hello: Control, control: string, has: Map<string, number>) {
-    this.session = hello.session;
-    this.features = hello.features;
-    this.epoch = hello.epoch;
-    this.control = control;
-    this.has = has;
-    this.began = new Map(Object.entries(hello.sent));
-  }
-
-  /** Return the sequence of a comm as it arrives from this peer. */
-  sequence(comm_id: string): Incoming {
-    let found = this.incoming.get(comm_id);
-    if (found === undefined) {
-      found = new Incoming((this.began.get(comm_id) ?? 0) + 1);
-      this.incoming.set(comm_id, found);
-    }
-    return found;
-  }
-
-  /** Return comm id -> the number up to which everything arrived. */
-  seen(): Record<string, number> {
-    const seen = Object.fromEntries(this.began);
-    for (const [id, sequence] of this.incoming) seen[id] = sequence.next - 1;
-    return seen;
-  }
-
-  /** Return when something is due to be said to it. */
-  deadline(): number {
-    return Math.min(this.ackAt, this.repeatAt, this.askAt);
-  }
-}
+export { REPEAT };
 
 export interface ProfileOptions {
   /** What this end sends on: "iopub" at a kernel, "shell" at a frontend. */
@@ -132,6 +73,10 @@ export interface ProfileOptions {
   readonly limits?: Limits;
   /** At a frontend: say hello whenever a kernel end shows that it knows the profile. */
   readonly joins?: boolean;
+  /** Of a page: the same before and after it was loaded again. */
+  readonly tab?: string | undefined;
+  /** What the route takes in one message; null for no bound. */
+  readonly max_whole_bytes?: number | null | undefined;
 }
 
 export interface SendWays {
@@ -139,6 +84,10 @@ export interface SendWays {
   readonly coalesce?: string | null;
   /** It may wait however much does already. */
   readonly always?: boolean;
+  /** At a kernel end: the one session that gets it. One that is not there means all. */
+  readonly to?: string | null;
+  /** The event "sent" tells how far the message with this one is. */
+  readonly token?: number | null;
 }
 
 /** The sessions of one end. */
@@ -150,15 +99,12 @@ export class Profile {
   readonly limits: Limits;
   readonly #options: ProfileOptions;
   #hasOpened = false; // a frontend: its control comm
-  #isAsking = false; // a frontend: it said hello and has no answer
-  readonly #number = new Map<string, number>(); // comm id -> of the last message sent
-  readonly #closed = new Set<string>(); // comms whose close is not yet seen by all
-  readonly #history = new Map<string, History>();
-  #nbytes = 0; // of all histories
+  readonly #outbox: Outbox;
   #outgoing: Message[] = [];
   #released: Message[] = [];
   #events: ProfileEvent[] = [];
-  #queue = new Queue();
+  readonly #restoring = new Map<string, number>(); // a frontend: comm id -> how often it asked
+  #restoreAt = Infinity;
   #now = 0; // of the last call
   readonly #silent = new Map<string, Peer>(); // gone without a word; they may come back
 
@@ -166,13 +112,23 @@ export class Profile {
     this.#options = options;
     this.isKernel = options.channel === "iopub";
     this.limits = options.limits ?? DEFAULT_LIMITS;
+    this.#outbox = new Outbox({
+      session: options.session,
+      peers: this.peers,
+      isKernel: this.isKernel,
+      limits: this.limits,
+      max_whole_bytes: options.max_whole_bytes ?? null,
+      emit: (message) => this.#outgoing.push(message),
+      say: (comm_id, data, now, buffers) => this.#say(comm_id, data, now, "comm_msg", buffers),
+      tell: (event) => this.#events.push(event),
+    });
   }
 
   // ---------------------------------------------------------------- asking
 
   /** Return when `tick` is due next; infinity while nothing is. */
   deadline(): number {
-    let deadline = Infinity;
+    let deadline = this.#restoreAt;
     for (const peer of this.peers.values()) deadline = Math.min(deadline, peer.deadline());
     return deadline;
   }
@@ -200,41 +156,51 @@ export class Profile {
 
   /** How much is kept for peers that may have missed it, in bytes. */
   get keptBytes(): number {
-    return this.#nbytes;
+    return this.#outbox.nbytes;
   }
 
   // ---------------------------------------------------------------- users' messages
 
   /**
    * Number a message of the router's and have it sent; while too much is under way, it waits. Throws
-   * `QueueFull`: too much waits already. Nothing was done.
+   * `QueueFull`: too much waits already. `LimitExceeded`: the route takes no message of that size, and there is no
+   * peer that joins pieces. Nothing was done then.
    */
-  send(message: Message, now: number, { coalesce = null, always = false }: SendWays = {}): void {
-    if (!this.#isNumbering()) {
-      this.#count(message);
-      this.#outgoing.push(message);
-      return;
-    }
-    const waiting = { message, nbytes: keptBytes(message), coalesce };
-    if (this.#queue.length > 0 || !this.#hasRoom(waiting.nbytes)) {
-      this.#queue.put(waiting, always ? null : this.limits.max_queue_bytes);
-    } else {
-      this.#sendNumbered(waiting, now);
-    }
+  send(message: Message, now: number, ways: SendWays = {}): void {
+    const { coalesce = null, always = false, to = null, token = null } = ways;
+    const waiting = waitingFor(message, keptBytes(message), { coalesce, to, token });
+    this.#outbox.send(waiting, now, always ? null : this.limits.max_queue_bytes);
+  }
+
+  /**
+   * Keep the open and the last `count` messages of a comm for who takes it up later. To be called before it is
+   * opened.
+   */
+  keep(comm_id: string, count: number): void {
+    this.#outbox.keep(comm_id, count);
+  }
+
+  /** Keep nothing of a comm for who takes it up later. */
+  forget(comm_id: string): void {
+    this.#outbox.forgetKept(comm_id);
+  }
+
+  /** Do not send what has not left of a message. */
+  drop(token: number, now: number): void {
+    this.#outbox.drop((waiting) => waiting.token === token, now);
   }
 
   /** Return how much waits to be sent, in bytes. */
   queuedBytes(): number {
-    return this.#queue.nbytes;
+    return this.#outbox.queuedBytes();
   }
 
   /** Say whether every peer that keeps up has everything that was sent on a comm. */
   isDrained(comm_id: string): boolean {
-    const last = this.#number.get(comm_id) ?? 0;
+    const last = this.#outbox.number.get(comm_id) ?? 0;
     const keepingUp = [...this.peers.values()].filter((peer) => !peer.isLagging);
-    return (
-      !this.#queue.has(comm_id) && keepingUp.every((peer) => (peer.has.get(comm_id) ?? 0) >= last)
-    );
+    const haveAll = keepingUp.every((peer) => (peer.has.get(comm_id) ?? 0) >= last);
+    return !this.#outbox.hasQueued(comm_id) && haveAll;
   }
 
   /**
@@ -247,61 +213,10 @@ export class Profile {
     if (isControl(comm_id)) return this.#receiveControl(message, String(comm_id), now);
     if (this.peers.size === 0) {
       const isShown = "tsushin" in message.metadata && sessionOf(message) !== this.#options.session;
-      if (this.#options.joins === true && !this.#isAsking && isShown) this.join(now);
+      if (this.#options.joins === true && !this.#outbox.awaitsPeer && isShown) this.join(now);
       return [message];
     }
     return this.#receiveNumbered(message, now);
-  }
-
-  #isNumbering(): boolean {
-    return this.peers.size > 0 || this.#isAsking;
-  }
-
-  #count(message: Message): number {
-    const comm_id = String(message.content.comm_id);
-    const number = (this.#number.get(comm_id) ?? 0) + 1;
-    if (msgType(message) === "comm_close" && !this.#isNumbering()) this.#number.delete(comm_id);
-    else this.#number.set(comm_id, number);
-    return number;
-  }
-
-  /** Say whether so many bytes more may be under way to the slowest peer that keeps up. */
-  #hasRoom(nbytes: number): boolean {
-    for (const peer of this.peers.values()) {
-      if (!peer.isLagging && !peer.flight.hasRoom(nbytes)) return false;
-    }
-    return true;
-  }
-
-  #sendNumbered({ message: plain, nbytes }: Waiting, now: number): void {
-    const comm_id = String(plain.content.comm_id);
-    const number = this.#count(plain);
-    if (msgType(plain) === "comm_close") this.#closed.add(comm_id);
-    const message = withNumber(plain, number);
-    this.#keep(comm_id, number, message, nbytes);
-    for (const peer of this.peers.values()) {
-      if (!peer.isLagging) peer.flight.left(comm_id, number, nbytes);
-      if (peer.repeatAt === Infinity) {
-        peer.repeatAt = now + REPEAT;
-        peer.quietSince = now;
-      }
-    }
-    this.#outgoing.push(message);
-  }
-
-  /** Send what waits, as far as there is room now. */
-  #sendQueued(now: number): void {
-    for (;;) {
-      const { first } = this.#queue;
-      if (first === null || !this.#hasRoom(first.nbytes)) return;
-      this.#queue.take();
-      if (this.#isNumbering()) {
-        this.#sendNumbered(first, now);
-      } else {
-        this.#count(first.message);
-        this.#outgoing.push(first.message);
-      }
-    }
   }
 
   // ---------------------------------------------------------------- joining and leaving
@@ -317,8 +232,9 @@ export class Profile {
     const hello = this.#hello(
       peer === undefined ? {} : { resume: { epoch: peer.epoch, seen: peer.seen() } },
     );
+    if (this.#options.tab !== undefined) hello.tab = this.#options.tab;
     const msg_type = this.#hasOpened ? "comm_msg" : "comm_open";
-    this.#hasOpened = this.#isAsking = true;
+    this.#hasOpened = this.#outbox.awaitsPeer = true;
     this.#say(controlId(this.#options.session), hello, now, msg_type);
   }
 
@@ -334,21 +250,21 @@ export class Profile {
 
   /** Forget everything: the other end's life is over, or ours is. */
   reset(): void {
-    this.#queue = new Queue();
+    this.#outbox.reset();
     for (const peer of [...this.peers.values()]) this.#drop(peer, "new life");
     this.#silent.clear();
     this.#endAsking();
-    this.#number.clear();
+    for (const comm_id of [...this.#restoring.keys()]) this.#endRestoring(comm_id, []);
   }
 
   #endAsking(): void {
-    this.#isAsking = this.#hasOpened = false;
-    if (this.peers.size === 0) this.#forgetHistory();
+    this.#outbox.awaitsPeer = this.#hasOpened = false;
+    if (this.peers.size === 0) this.#outbox.forgetHistory();
   }
 
   #hello(rest: JsonObject): JsonObject {
     const { session, epoch, openComms } = this.#options;
-    const sent = Object.fromEntries(this.#number);
+    const sent = Object.fromEntries(this.#outbox.number);
     const open = openComms();
     return { profile: PROFILE, features: FEATURES, session, epoch, open, sent, ...rest };
   }
@@ -372,8 +288,15 @@ export class Profile {
     }
   }
 
-  /** Tell all peers but one that nobody waits for the answer to a request any more. */
+  /**
+   * Tell all peers but one that nobody waits for the answer to a request any more. A request that waits to be sent
+   * is not sent.
+   */
   cancel(comm_id: string, req: string, now: number, but: string | null = null): void {
+    this.#outbox.drop(({ comm_id: id, message }) => {
+      const ours = message.metadata.tsushin;
+      return id === comm_id && isJsonObject(ours) && ours.req === req;
+    }, now);
     for (const peer of this.peers.values()) {
       if (peer.session !== but) this.#say(peer.control, { cancel: [[comm_id, req]] }, now);
     }
@@ -408,6 +331,7 @@ export class Profile {
       if (peer.askAt <= now) this.#askAgain(peer, now);
       if (peer.repeatAt <= now) this.#repeat(peer, now);
     }
+    if (this.#restoreAt <= now) this.#askToRestore(now);
   }
 
   #acknowledge(peer: Peer, now: number): void {
@@ -431,30 +355,22 @@ export class Profile {
 
   /** Tell a peer how far we are, so that it finds out when the last messages were lost. */
   #repeat(peer: Peer, now: number): void {
-    const ahead = this.#ahead(peer);
+    const ahead = this.#outbox.aheadOf(peer);
     if (Object.keys(ahead).length === 0) {
       peer.repeatAt = Infinity;
     } else if (peer.repeats >= MAX_REPEATS) {
       this.#drop(peer, "silent");
     } else {
       peer.repeats += 1;
-      if (now - peer.quietSince >= LAGGING) {
+      // A frontend has nobody else to go on for: what it sends waits.
+      if (this.isKernel && now - peer.quietSince >= LAGGING) {
         peer.isLagging = true;
         peer.flight = new Flight();
-        this.#sendQueued(now);
+        this.#outbox.sendQueued(now);
       }
       peer.repeatAt = now + REPEAT * 2 ** peer.repeats;
       this.#say(peer.control, { sent: ahead }, now);
     }
-  }
-
-  /** Return comm id -> number of our last message, where a peer does not have it. */
-  #ahead(peer: Peer): Record<string, number> {
-    const ahead: Record<string, number> = {};
-    for (const [id, history] of this.#history) {
-      if (history.last > (peer.has.get(id) ?? 0)) ahead[id] = history.last;
-    }
-    return ahead;
   }
 
   #askAgain(peer: Peer, now: number): void {
@@ -479,28 +395,17 @@ export class Profile {
   }
 
   #giveUp(peer: Peer, comm_id: string, upto: number, now: number): void {
-    const [missed, released] = peer.sequence(comm_id).skip(upto);
-    if (missed > 0) this.#events.push({ type: "gap", comm_id, missed });
-    this.#released.push(...released);
+    const sequence = peer.sequence(comm_id);
+    const [missed, released] = sequence.skip(upto);
+    if (missed > 0) {
+      this.#events.push({ type: "gap", comm_id, missed });
+      sequence.joiner = null;
+    }
+    this.#released.push(...this.#handOn(sequence, comm_id, released));
     this.#note(peer, comm_id, now);
   }
 
   // ---------------------------------------------------------------- inside: numbered messages
-
-  #keep(comm_id: string, number: number, message: Message, nbytes: number): void {
-    const { max_history_messages, max_history_bytes, max_all_history_bytes } = this.limits;
-    let history = this.#history.get(comm_id);
-    if (history === undefined) this.#history.set(comm_id, (history = new History()));
-    history.put({ number, message, nbytes });
-    this.#nbytes += nbytes;
-    while (
-      history.length > max_history_messages ||
-      (history.length > 1 &&
-        (history.nbytes > max_history_bytes || this.#nbytes > max_all_history_bytes))
-    ) {
-      this.#nbytes -= history.dropOldest();
-    }
-  }
 
   #receiveNumbered(message: Message, now: number): Message[] {
     const number = numberOf(message);
@@ -508,16 +413,42 @@ export class Profile {
     const { comm_id } = message.content;
     if (number === null || peer === undefined || typeof comm_id !== "string") return [message];
     const sequence = peer.sequence(comm_id);
-    const handedOn = sequence.take(number, withoutNumber(message));
+    const handedOn = this.#handOn(sequence, comm_id, sequence.take(number, message));
     const last = handedOn.at(-1);
     if (last !== undefined && msgType(last) === "comm_close") this.#end(peer, comm_id);
-    if (sequence.held.size > MAX_HELD) {
+    if (sequence.held.size > MAX_HELD || sequence.heldBytes > MAX_HELD_BYTES) {
       this.#giveUp(peer, comm_id, sequence.firstHeld() - 1, now);
     }
     this.#look(peer, comm_id, now);
     const nbytes = message.buffers.reduce((sum, view) => sum + view.byteLength, 0);
     this.#note(peer, comm_id, now, nbytes);
     return handedOn;
+  }
+
+  /** Return what is for this end, without what the profile put on it; pieces joined. */
+  #handOn(sequence: Incoming, comm_id: string, messages: readonly Message[]): Message[] {
+    const handedOn: Message[] = [];
+    for (const message of messages) {
+      const to = addressee(message);
+      if (to !== null && to !== this.#options.session) continue;
+      try {
+        const whole = this.#join(sequence, withoutNumber(message));
+        if (whole !== null) handedOn.push(whole);
+      } catch (error) {
+        if (!(error instanceof RemoteProtocolError)) throw error;
+        this.#events.push({ type: "malformed", error }, { type: "gap", comm_id, missed: 1 });
+      }
+    }
+    return handedOn;
+  }
+
+  #join(sequence: Incoming, message: Message): Message | null {
+    if (sequence.joiner === null && pieceOf(message) === null) return message;
+    sequence.joiner ??= new Joiner(this.limits);
+    const { joiner } = sequence;
+    const whole = joiner.take(message);
+    if (!joiner.isJoining) sequence.joiner = null;
+    return whole;
   }
 
   /** A comm was closed; its sequence is remembered for a while, so that nothing arrives twice. */
@@ -556,10 +487,7 @@ export class Profile {
   // ---------------------------------------------------------------- inside: control comms
 
   #receiveControl(message: Message, comm_id: string, now: number): Message[] {
-    if (comm_id === TARGET) {
-      if (this.#options.joins === true && !this.#isNumbering()) this.join(now);
-      return [];
-    }
+    if (comm_id === TARGET) return this.#receiveForAll(message, now);
     if (!this.isKernel && comm_id !== controlId(this.#options.session)) return []; // another's
     let peer: Peer | null = this.#peerOf(comm_id);
     if (msgType(message) === "comm_close") {
@@ -576,14 +504,22 @@ export class Profile {
     return this.#takeIn(peer, control, message, now);
   }
 
+  /** A kernel end says that it is here, or brings something for one of its sessions. */
+  #receiveForAll(message: Message, now: number): Message[] {
+    if (this.#options.joins === true && !this.#outbox.isNumbering()) this.join(now);
+    if (this.isKernel || !this.peers.has(sessionOf(message))) return [];
+    const { again } = carried(readControl(message), message.buffers, message.channel);
+    return [...again.flatMap((one) => this.#receiveNumbered(one, now)), ...this.released()];
+  }
+
   /** Return whose control comm this is; one that was silent is here again. */
   #peerOf(comm_id: string): Peer | null {
     for (const peer of this.#silent.values()) {
       if (peer.control !== comm_id) continue;
       this.#silent.delete(peer.session);
       this.peers.set(peer.session, peer);
-      const { session, features } = peer;
-      this.#events.push({ type: "joined", session, features, recovered: true });
+      const { session, features, tab } = peer;
+      this.#events.push({ type: "joined", session, features, recovered: true, tab });
       return peer;
     }
     for (const peer of this.peers.values()) if (peer.control === comm_id) return peer;
@@ -591,7 +527,7 @@ export class Profile {
   }
 
   #receiveGoodbye(peer: Peer | null): void {
-    const wasAsking = this.#isAsking;
+    const wasAsking = this.#outbox.awaitsPeer;
     if (peer !== null) this.#drop(peer, "goodbye");
     if (this.isKernel) return;
     this.#endAsking();
@@ -606,7 +542,7 @@ export class Profile {
     const known = this.#silent.get(hello.session) ?? this.peers.get(hello.session) ?? null;
     this.#silent.delete(hello.session);
     if (known !== null) this.peers.set(known.session, known);
-    this.#isAsking = false;
+    this.#outbox.awaitsPeer = false;
     const peer = this.isKernel
       ? this.#meetFrontend(hello, comm_id, known, now)
       : this.#meetKernel(hello, comm_id, known);
@@ -615,7 +551,8 @@ export class Profile {
       this.#events.push({ type: "accepted", session: peer.session, comm_ids: hello.open });
     }
     peer.repeats = 0;
-    peer.repeatAt = this.#history.size > 0 ? now + REPEAT : Infinity;
+    const isAhead = Object.keys(this.#outbox.aheadOf(peer)).length > 0;
+    peer.repeatAt = isAhead ? now + REPEAT : Infinity;
     return peer;
   }
 
@@ -627,11 +564,12 @@ export class Profile {
       this.#drop(known, "new life");
       known = null;
     }
-    const peer = known ?? this.#newPeer(hello, comm_id, new Map(this.#number));
+    const peer = known ?? this.#newPeer(hello, comm_id, new Map(this.#outbox.number));
     if (known !== null) this.#receiveSeen(peer, resume?.seen ?? {}, now);
     const recovered = known !== null || resume === null;
     const { session } = peer;
-    this.#events.push({ type: "joined", session, features: hello.features, recovered });
+    const { features, tab } = hello;
+    this.#events.push({ type: "joined", session, features, recovered, tab });
     this.#say(comm_id, this.#hello({ recovered, seen: peer.seen() }), now);
     return peer;
   }
@@ -653,8 +591,8 @@ export class Profile {
     }
     // What left since our hello is on its way; the hello says what has come of the rest.
     const peer = known ?? this.#newPeer(hello, comm_id, new Map());
-    const { features, recovered } = hello;
-    this.#events.push({ type: "joined", session: peer.session, features, recovered });
+    const { features, recovered, tab } = hello;
+    this.#events.push({ type: "joined", session: peer.session, features, recovered, tab });
     return peer;
   }
 
@@ -672,7 +610,7 @@ export class Profile {
   }
 
   #takeIn(peer: Peer, control: Control, message: Message, now: number): Message[] {
-    const again = messagesAgain(control, message.buffers, message.channel);
+    const { again, kept } = carried(control, message.buffers, message.channel);
     peer.repeats = 0;
     this.#receiveSeen(peer, control.seen, now);
     const sent = Object.entries(control.sent);
@@ -680,7 +618,7 @@ export class Profile {
     // It has not heard what we have.
     if (sent.length > 0 && control.profile === 0) this.#acknowledge(peer, now);
     for (const [comm_id, [first, last]] of Object.entries(control.want)) {
-      this.#sendAgain(peer, comm_id, first, last, now);
+      this.#outbox.sendAgain(peer, comm_id, first, last, now);
     }
     const handedOn = again.flatMap((one) => this.#receiveNumbered(one, now));
     for (const [comm_id, upto] of Object.entries(control.gone)) {
@@ -697,6 +635,13 @@ export class Profile {
     for (const [comm_id, req, taken] of control.credit) {
       this.#events.push({ type: "credited", session, comm_id, req, taken });
     }
+    if (control.restore.length > 0 && this.isKernel) {
+      this.#events.push({ type: "restore asked", session, comm_ids: control.restore });
+    }
+    for (const [comm_id, number] of Object.entries(control.restored)) {
+      handedOn.push(...this.#takeUp(peer, comm_id, number, kept, now));
+    }
+    for (const comm_id of control.withheld) this.#endRestoring(comm_id, null);
     return handedOn;
   }
 
@@ -706,15 +651,15 @@ export class Profile {
       peer.has.set(comm_id, number);
       peer.flight.arrived(comm_id, number);
       peer.quietSince = now;
-      this.#free(comm_id);
+      this.#outbox.free(comm_id);
     }
-    if (Object.keys(this.#ahead(peer)).length > 0) {
+    if (Object.keys(this.#outbox.aheadOf(peer)).length > 0) {
       peer.repeatAt = now + REPEAT;
     } else {
       peer.repeatAt = Infinity;
       peer.isLagging = false;
     }
-    this.#sendQueued(now);
+    this.#outbox.sendQueued(now);
   }
 
   #receiveSent(peer: Peer, comm_id: string, last: number, now: number): void {
@@ -724,28 +669,88 @@ export class Profile {
     this.#look(peer, comm_id, now);
   }
 
-  #sendAgain(peer: Peer, comm_id: string, first: number, last: number, now: number): void {
-    peer.flight.lost(now);
-    const kept = this.#history.get(comm_id)?.between(first, last) ?? [];
-    const oldest = kept[0]?.number ?? Math.min(last, this.#number.get(comm_id) ?? last) + 1;
-    if (oldest > first) this.#say(peer.control, { gone: { [comm_id]: oldest - 1 } }, now);
-    let batch: Message[] = [];
-    let nbytes = 0;
-    for (const { message, nbytes: size } of kept) {
-      const isFull = batch.length >= AGAIN_MESSAGES || nbytes + size > AGAIN_BYTES;
-      if (batch.length > 0 && isFull) {
-        this.#sendBatch(peer, batch, now);
-        [batch, nbytes] = [[], 0];
-      }
-      batch.push(message);
-      nbytes += size;
-    }
-    if (batch.length > 0) this.#sendBatch(peer, batch, now);
+  // ---------------------------------------------------------------- taking up
+
+  /** At a frontend: say whether the kernel end tells how its comms stand. */
+  canRestore(): boolean {
+    return [...this.peers.values()].some(({ features }) => features.includes("restore"));
   }
 
-  #sendBatch(peer: Peer, batch: readonly Message[], now: number): void {
-    const [data, buffers] = againData(batch);
-    this.#say(peer.control, data, now, "comm_msg", buffers);
+  /** At a frontend: take up comms of the kernel end's, or what was missed of them; the event is "taken". */
+  restore(comm_ids: readonly string[], now: number): void {
+    for (const comm_id of comm_ids) this.#restoring.set(comm_id, 0);
+    this.#askToRestore(now);
+  }
+
+  /** At a kernel end: tell a peer how comms stand, with what is kept of each. */
+  restored(session: string, comm_ids: readonly string[], now: number): void {
+    const peer = this.peers.get(session);
+    for (const comm_id of comm_ids) {
+      this.#sayRestored(peer, comm_id, this.#outbox.kept(comm_id), now);
+    }
+  }
+
+  /** At a kernel end: tell a peer how a comm stands that a frontend has opened. */
+  reopened(session: string, opening: Message, now: number): void {
+    const comm_id = String(opening.content.comm_id);
+    this.#sayRestored(this.peers.get(session), comm_id, [opening], now);
+  }
+
+  /** At a kernel end: tell a peer that it cannot take up these comms. */
+  withhold(session: string, comm_ids: readonly string[], now: number): void {
+    const peer = this.peers.get(session);
+    if (peer !== undefined) this.#say(peer.control, { withheld: comm_ids }, now);
+  }
+
+  #sayRestored(
+    peer: Peer | undefined,
+    comm_id: string,
+    kept: readonly Message[],
+    now: number,
+  ): void {
+    if (peer === undefined) return;
+    const [data, buffers] = againData(kept, "kept");
+    const restored = { [comm_id]: this.#outbox.number.get(comm_id) ?? 0 };
+    this.#say(peer.control, { ...data, restored }, now, "comm_msg", buffers);
+  }
+
+  #askToRestore(now: number): void {
+    const [peer] = this.peers.values();
+    let most = 0;
+    for (const [comm_id, asked] of [...this.#restoring]) {
+      if (asked >= MAX_RESTORES || peer === undefined) {
+        this.#endRestoring(comm_id, []);
+        continue;
+      }
+      this.#restoring.set(comm_id, asked + 1);
+      most = Math.max(most, asked + 1);
+    }
+    if (peer === undefined || most === 0) return;
+    this.#restoreAt = now + RESTORE * 2 ** (most - 1);
+    this.#say(peer.control, { restore: [...this.#restoring.keys()] }, now);
+  }
+
+  #endRestoring(comm_id: string, messages: readonly Message[] | null): void {
+    if (this.#restoring.delete(comm_id)) this.#events.push({ type: "taken", comm_id, messages });
+    if (this.#restoring.size === 0) this.#restoreAt = Infinity;
+  }
+
+  #takeUp(
+    peer: Peer,
+    comm_id: string,
+    number: number,
+    kept: readonly Message[],
+    now: number,
+  ): Message[] {
+    const sequence = peer.sequence(comm_id);
+    // Older than what was here since: it is asked for once more.
+    if (!this.#restoring.has(comm_id) || number < sequence.next - 1) return [];
+    const messages = kept.filter(({ content }) => content.comm_id === comm_id);
+    this.#endRestoring(comm_id, messages);
+    // It was missed in part only, and goes on where it is.
+    if (this.#options.openComms().includes(comm_id)) return [];
+    this.#note(peer, comm_id, now);
+    return this.#handOn(sequence, comm_id, sequence.restart(number));
   }
 
   // ---------------------------------------------------------------- inside: who is gone
@@ -754,10 +759,7 @@ export class Profile {
     this.peers.delete(peer.session);
     this.#events.push({ type: "left", session: peer.session, why });
     if (why === "silent") this.#rememberSilent(peer);
-    if (keepsHistory) return;
-    if (this.peers.size > 0) for (const comm_id of [...this.#history.keys()]) this.#free(comm_id);
-    else if (!this.#isAsking) this.#forgetHistory();
-    this.#sendQueued(this.#now); // nobody waits for it any more
+    if (!keepsHistory) this.#outbox.peerLeft(this.#now);
   }
 
   #rememberSilent(peer: Peer): void {
@@ -768,26 +770,5 @@ export class Profile {
       this.#silent.delete(oldest);
       return;
     }
-  }
-
-  #free(comm_id: string): void {
-    const history = this.#history.get(comm_id);
-    if (history === undefined) return;
-    let lowest = Infinity;
-    for (const peer of this.peers.values()) lowest = Math.min(lowest, peer.has.get(comm_id) ?? 0);
-    this.#nbytes -= history.free(lowest);
-    if (history.length === 0) this.#forget(comm_id);
-  }
-
-  #forget(comm_id: string): void {
-    this.#nbytes -= this.#history.get(comm_id)?.nbytes ?? 0;
-    this.#history.delete(comm_id);
-    if (!this.#closed.delete(comm_id)) return;
-    this.#number.delete(comm_id);
-    for (const peer of this.peers.values()) peer.has.delete(comm_id);
-  }
-
-  #forgetHistory(): void {
-    for (const comm_id of [...this.#history.keys()]) this.#forget(comm_id);
   }
 }

@@ -8,6 +8,8 @@ const MIB = 1024 * KIB;
 export interface Limits {
   /** One whole message on the wire, buffers included; 256 MiB carries a large array in one piece. */
   readonly max_message_bytes: number;
+  /** One message that comes in pieces, joined. */
+  readonly max_joined_bytes: number;
   /** One JSON part (header, parent_header, metadata, content). */
   readonly max_json_bytes: number;
   /** Binary attachments of one message. ipywidgets sends a handful. */
@@ -38,6 +40,7 @@ export interface Limits {
 
 export const DEFAULT_LIMITS: Limits = Object.freeze({
   max_message_bytes: 256 * MIB,
+  max_joined_bytes: 2048 * MIB,
   max_json_bytes: 64 * MIB,
   max_buffers: 4096,
   max_identities: 16,

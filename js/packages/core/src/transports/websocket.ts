@@ -25,6 +25,9 @@ import * as wsDefault from "../wire/ws_default.js";
 import * as wsV1 from "../wire/ws_v1.js";
 import type { Receiver, Transport } from "./base.js";
 
+/** What Jupyter Server takes in one message, by default, and a margin for the frame's own parts. */
+export const SERVER_BYTES = 10 * 2 ** 20 - 64 * 2 ** 10;
+
 /** The members of the platform's `WebSocket` that the transport uses. */
 export interface WebSocketLike {
   binaryType: string;

@@ -162,6 +162,9 @@ describe("after a reload of the page", () => {
     const open = { [comm_id]: "t", c1: "t", w1: "jupyter.widget", c2: "later" };
     const comms = Object.entries(open).map(([id, target_name]) => [id, { target_name }]);
     await connect(after, Object.fromEntries(comms) as JsonObject, connection);
+    const { header } = connection.last("comm_info_request"); // a plain kernel
+    connection.arrive("shell", "comm_info_reply", { status: "ok", comms: {} }, header);
+    await settled();
     expect(seen).toEqual([["c1", { tsushin: { restored: true } }]]);
     connection.arrive("iopub", "comm_msg", { comm_id: "c2", data: { n: 2 } });
     const later = noting(after, "later");

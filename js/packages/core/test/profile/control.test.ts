@@ -5,10 +5,10 @@ import {
   againData,
   controlId,
   isControl,
-  messagesAgain,
+  carried,
   numberOf,
   readControl,
-  withNumber,
+  withEntry,
   withoutNumber,
 } from "../../src/profile/control.js";
 import type { JsonObject } from "../../src/protocol/messages.js";
@@ -28,15 +28,16 @@ const NOTHING = readControl(carrier({}));
 
 it.each(vectorPaths("control", "valid"))("reads %s", (path) => {
   const { data, is } = readSpec(path) as Vector;
-  const again = (is.again ?? []) as JsonObject[];
-  const whole = again.map((one) => ({ parent_header: {}, metadata: {}, ...one }));
-  expect(readControl(carrier(data))).toEqual({ ...NOTHING, ...is, again: whole });
+  const whole = (messages: unknown) =>
+    ((messages ?? []) as JsonObject[]).map((one) => ({ parent_header: {}, metadata: {}, ...one }));
+  const carried = { again: whole(is.again), kept: whole(is.kept) };
+  expect(readControl(carrier(data))).toEqual({ ...NOTHING, ...is, ...carried });
 });
 
 it.each(vectorPaths("control", "invalid"))("refuses %s", (path) => {
   const { data, buffers: count } = readSpec(path) as Vector;
   const buffers = Array.from({ length: count }, () => Uint8Array.of(1));
-  const read = () => messagesAgain(readControl(carrier(data, buffers)), buffers, "shell");
+  const read = () => carried(readControl(carrier(data, buffers)), buffers, "shell");
   expect(read).toThrow(RemoteProtocolError);
   expect(read).toThrow(`${TARGET}: `);
 });
@@ -46,7 +47,7 @@ it("brings messages again with their buffers", () => {
   const one = newMessage("shell", header, { ...rest, buffers: [Uint8Array.of(1)] });
   const two = newMessage("shell", header, { content: { comm_id: "c" } });
   const [data, buffers] = againData([one, two]);
-  expect(messagesAgain(readControl(carrier(data)), buffers, "shell")).toEqual([one, two]);
+  expect(carried(readControl(carrier(data)), buffers, "shell").again).toEqual([one, two]);
 });
 
 describe("a number", () => {
@@ -54,7 +55,7 @@ describe("a number", () => {
     "is put on %j and taken off",
     (metadata) => {
       const plain = newMessage("shell", header, { metadata, content: { comm_id: "c" } });
-      const numbered = withNumber(plain, 7);
+      const numbered = withEntry(plain, { n: 7 });
       expect(numberOf(numbered)).toBe(7);
       expect(withoutNumber(numbered)).toEqual(plain);
     },

@@ -1,0 +1,333 @@
+"""What one end sends of its users' messages: numbered, no more than peers can take, kept until they have it.
+
+A message for one session, or in pieces, does not travel on its own comm, where a plain peer would take it for
+its own: it is carried on a control comm, as what is sent again is. Its number is one of the same sequence, so
+that everything a session gets of a comm is in order.
+
+Spec: spec/profile.md, "Sequence", "Flow", "One session" and "Pieces".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import Final, Protocol
+
+from tsushin.errors import LimitExceeded
+from tsushin.profile.control import (
+    TARGET,
+    addressee,
+    again_data,
+    control_id,
+    with_entry,
+    without_body,
+)
+from tsushin.profile.events import ProfileEvent, Sent
+from tsushin.profile.flow import Queue, Waiting
+from tsushin.profile.kept import Kept
+from tsushin.profile.peer import Peer
+from tsushin.profile.pieces import CUT_ABOVE_BYTES, cut, dropped
+from tsushin.profile.sequence import History
+from tsushin.protocol.limits import Limits
+from tsushin.protocol.messages import JsonObject, Message, SessionId
+
+# A sender says how far it is when nobody said they have it, and again with twice the pause.
+REPEAT_S: Final = 1.0
+AGAIN_MESSAGES: Final = 256  # at most in one carrier
+AGAIN_BYTES: Final = 1 << 20
+
+
+class Say(Protocol):
+    """Sends something on a control comm."""
+
+    def __call__(
+        self, comm_id: str, data: JsonObject, now: float, *, buffers: tuple[memoryview, ...] = ()
+    ) -> None:
+        """Send it."""
+
+
+class Outbox:
+    """The sending half of one end's sessions.
+
+    Args:
+        session: of this end.
+        peers: who is there, by session; the caller's.
+        is_kernel: this is a kernel end: what it sends reaches every frontend.
+        emit: sends a message as it is.
+        say: sends on a control comm.
+        tell: takes an event.
+
+    Attributes:
+        awaits_peer: somebody may join and ask for what was sent since now.
+        max_whole_bytes: what the route takes in one message; None for no bound.
+        nbytes: of all messages kept because a peer may have missed them.
+        number: comm id -> number of the last message sent.
+    """
+
+    def __init__(
+        self,
+        session: SessionId,
+        peers: dict[str, Peer],
+        *,
+        is_kernel: bool,
+        limits: Limits,
+        emit: Callable[[Message], None],
+        say: Say,
+        tell: Callable[[ProfileEvent], None],
+    ) -> None:
+        self.awaits_peer: bool = False
+        self.max_whole_bytes: int | None = None
+        self.nbytes: int = 0
+        self.number: dict[str, int] = {}
+        self._peers = peers
+        self._is_kernel = is_kernel
+        self._carrier = TARGET if is_kernel else control_id(session)
+        self._limits = limits
+        self._emit = emit
+        self._say = say
+        self._tell = tell
+        self._closed: set[str] = set()  # comms whose close is not yet seen by all
+        self._history: dict[str, History] = {}
+        self._kept: dict[str, Kept] = {}
+        self._queue = Queue()
+
+    # ------------------------------------------------------------------ asking
+
+    def is_numbering(self) -> bool:
+        """Say whether messages carry numbers: somebody may ask for them again."""
+        return bool(self._peers) or self.awaits_peer
+
+    def queued_bytes(self) -> int:
+        """Return how much waits to be sent, in bytes."""
+        return self._queue.nbytes
+
+    def has_queued(self, comm_id: str) -> bool:
+        """Say whether something of a comm waits to be sent."""
+        return self._queue.has(comm_id)
+
+    def ahead_of(self, peer: Peer) -> dict[str, int]:
+        """Return comm id -> number of the last message, where a peer has not said that it has it."""
+        return {i: h.last for i, h in self._history.items() if h.last > peer.has.get(i, 0)}
+
+    def kept(self, comm_id: str) -> list[Message]:
+        """Return what a session gets that takes up a comm now: its open first, then the newest messages."""
+        kept = self._kept.get(comm_id)
+        return [] if kept is None else kept.messages()
+
+    # ------------------------------------------------------------------ sending
+
+    def keep(self, comm_id: str, count: int) -> None:
+        """Keep the open and the last ``count`` messages of a comm. To be called before it is opened."""
+        self._kept[comm_id] = Kept(count, self._limits)
+
+    def send(self, waiting: Waiting, now: float, max_bytes: int | None) -> None:
+        """Send a message, or let it wait while too much is under way.
+
+        Args:
+            max_bytes: what may wait; None for any.
+
+        Raises:
+            QueueFull: too much waits already. Nothing was done.
+            LimitExceeded: the route takes no message of that size, and there is no peer that joins pieces.
+        """
+        if waiting.to not in self._peers or not self._is_kernel:
+            waiting.to = None  # at a frontend there is one peer only
+        if waiting.nbytes > CUT_ABOVE_BYTES and self._joins_pieces(waiting.to):
+            waiting.nbytes, waiting.pieces = cut(waiting.message)
+        elif self.max_whole_bytes is not None:
+            self._check_size(waiting, self.max_whole_bytes)
+        if not self.is_numbering():
+            self._send_plain(waiting)
+            return
+        is_next = not self._queue and self._has_room()
+        if waiting.pieces is None and is_next:
+            self._send_whole(waiting, now)
+        else:
+            self._queue.put(waiting, max_bytes)
+            self.send_queued(now)
+
+    def send_queued(self, now: float) -> None:
+        """Send what waits, as far as there is room now."""
+        while self._queue and self._has_room():
+            first = self._queue.first
+            if first.pieces is not None:
+                self._send_piece(first, now)
+            elif self.is_numbering():
+                self._send_whole(self._queue.take(), now)
+            else:
+                self._send_plain(self._queue.take())
+
+    def drop(self, is_unwanted: Callable[[Waiting], bool], now: float) -> None:
+        """Do not send what nobody wants and what has not left; of a message in pieces, the rest."""
+        self._queue.drop(is_unwanted)
+        self.send_queued(now)
+
+    def send_again(self, peer: Peer, comm_id: str, first: int, last: int, now: float) -> None:
+        """Send these numbers once more, or say which are gone."""
+        peer.flight.lost(now)
+        kept = self._history.get(comm_id, History()).between(first, last)
+        oldest = kept[0][0] if kept else min(last, self.number.get(comm_id, last)) + 1
+        if oldest > first:
+            self._say(peer.control, {"gone": {comm_id: oldest - 1}}, now)
+        batch: list[Message] = []
+        nbytes = 0
+        for _, message, size in kept:
+            if batch and (len(batch) >= AGAIN_MESSAGES or nbytes + size > AGAIN_BYTES):
+                self._carry(peer.control, batch, now)
+                batch, nbytes = [], 0
+            # Of what was for another session, it learns that it missed nothing.
+            is_its = addressee(message) in (None, peer.session)
+            batch.append(message if is_its else without_body(message))
+            nbytes += size if is_its else 0
+        if batch:
+            self._carry(peer.control, batch, now)
+
+    # ------------------------------------------------------------------ forgetting
+
+    def free(self, comm_id: str) -> None:
+        """Forget what every peer has of a comm."""
+        history = self._history.get(comm_id)
+        if history is None:
+            return
+        self.nbytes -= history.free(min(p.has.get(comm_id, 0) for p in self._peers.values()))
+        if not history:
+            self._forget(comm_id)
+
+    def peer_left(self, now: float) -> None:
+        """One peer less: nobody keeps or waits for anything for its sake."""
+        if self._peers:
+            for comm_id in list(self._history):
+                self.free(comm_id)
+        elif not self.awaits_peer:
+            self.forget_history()
+        self.send_queued(now)
+
+    def forget_history(self) -> None:
+        """Forget what was kept for peers."""
+        for comm_id in list(self._history):
+            self._forget(comm_id)
+
+    def forget_kept(self, comm_id: str) -> None:
+        """Forget what was kept for who takes up a comm."""
+        self._kept.pop(comm_id, None)
+
+    def reset(self) -> None:
+        """Forget everything: the other end's life is over, or ours is."""
+        self._queue = Queue()
+        self.forget_history()
+        self.number.clear()
+        self._kept.clear()
+
+    # ------------------------------------------------------------------ inside
+
+    def _joins_pieces(self, to: SessionId | None) -> bool:
+        """Say whether all who get a message join its pieces. A kernel's own reach plain frontends, too."""
+        peers = [self._peers[to]] if to else [] if self._is_kernel else [*self._peers.values()]
+        return bool(peers) and all("pieces" in peer.features for peer in peers)
+
+    def _check_size(self, waiting: Waiting, allowed: int) -> None:
+        if waiting.nbytes > allowed:
+            where = f"comm {waiting.comm_id}: one message to a peer that joins no pieces"
+            name = "max_whole_bytes"
+            raise LimitExceeded(
+                limit=name, allowed=allowed, actual=waiting.nbytes, unit="bytes", where=where
+            )
+
+    def _has_room(self) -> bool:
+        """Say whether more may be under way to the slowest peer that keeps up."""
+        return all(p.flight.has_room() for p in self._peers.values() if not p.is_lagging)
+
+    def _send_plain(self, waiting: Waiting) -> None:
+        message = waiting.message
+        self._count(waiting.comm_id, message)
+        self._emit(message)
+        self._left(waiting)
+
+    def _send_whole(self, waiting: Waiting, now: float) -> None:
+        self._send_numbered(waiting, waiting.message, waiting.nbytes, now)
+        self._left(waiting)
+
+    def _send_piece(self, waiting: Waiting, now: float) -> None:
+        """Send the next piece of the first one in the queue."""
+        following = None if waiting.is_dropped else next(waiting.pieces or iter(()), None)
+        if following is None or not self._peers:  # nobody is left who joins them
+            self._queue.take()
+            if self._peers:
+                self._send_numbered(waiting, dropped(waiting.message), 0, now)
+            return
+        piece, nbytes = following
+        self._send_numbered(waiting, piece, nbytes, now)
+        self._queue.sent(nbytes)
+        if waiting.sent < waiting.nbytes:
+            self._tell_sent(waiting, waiting.sent)
+        else:
+            self._queue.take()
+            self._left(waiting)
+
+    def _left(self, waiting: Waiting) -> None:
+        """The whole of a message has left."""
+        self._tell_sent(waiting, waiting.nbytes)
+        kept = self._kept.get(waiting.comm_id)
+        if waiting.message.msg_type == "comm_close":
+            self._kept.pop(waiting.comm_id, None)
+            if self.is_numbering():
+                self._closed.add(waiting.comm_id)
+        elif kept is not None and waiting.to is None:
+            kept.put(waiting.message, waiting.nbytes)
+
+    def _tell_sent(self, waiting: Waiting, nbytes: int) -> None:
+        if waiting.token is not None:
+            self._tell(Sent(waiting.token, nbytes, waiting.nbytes))
+
+    def _send_numbered(self, waiting: Waiting, plain: Message, nbytes: int, now: float) -> None:
+        comm_id = waiting.comm_id
+        number = self._count(comm_id, plain)
+        entry: JsonObject = {"n": number}
+        if waiting.to is not None:
+            entry["to"] = waiting.to
+        message = with_entry(plain, entry)
+        self._remember(comm_id, number, message, nbytes)
+        for peer in self._peers.values():
+            if not peer.is_lagging:
+                peer.flight.left(comm_id, number, nbytes)
+            if peer.repeat_at == inf:
+                peer.repeat_at = now + REPEAT_S
+                peer.quiet_since = now
+        if waiting.to is None and waiting.pieces is None:
+            self._emit(message)
+        else:
+            self._carry(self._carrier, [message], now)
+
+    def _carry(self, carrier: str, messages: Iterable[Message], now: float) -> None:
+        data, buffers = again_data(messages)
+        self._say(carrier, data, now, buffers=buffers)
+
+    def _count(self, comm_id: str, message: Message) -> int:
+        number = self.number.get(comm_id, 0) + 1
+        if message.msg_type == "comm_close" and not self.is_numbering():
+            self.number.pop(comm_id, None)
+        else:
+            self.number[comm_id] = number
+        return number
+
+    def _remember(self, comm_id: str, number: int, message: Message, nbytes: int) -> None:
+        limits = self._limits
+        history = self._history.setdefault(comm_id, History())
+        history.put(number, message, nbytes)
+        self.nbytes += nbytes
+        while len(history) > limits.max_history_messages or (
+            len(history) > 1
+            and (
+                history.nbytes > limits.max_history_bytes
+                or self.nbytes > limits.max_all_history_bytes
+            )
+        ):
+            self.nbytes -= history.drop_oldest()
+
+    def _forget(self, comm_id: str) -> None:
+        self.nbytes -= self._history.pop(comm_id).nbytes
+        if comm_id in self._closed:
+            self._closed.discard(comm_id)
+            self.number.pop(comm_id, None)
+            for peer in self._peers.values():
+                peer.has.pop(comm_id, None)

@@ -1,0 +1,67 @@
+"""What one end knows of one of its peers.
+
+Spec: spec/profile.md, "Sessions", "Sequence" and "Flow".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+
+from tsushin.profile.flow import Flight
+from tsushin.profile.sequence import Incoming
+from tsushin.protocol.messages import SessionId
+
+
+@dataclass(slots=True)
+class Peer:
+    """What is known of one peer.
+
+    Attributes:
+        has: comm id -> number of ours it has.
+        began: comm id -> number of its own before which nothing was heard.
+        tab: of a page: the same before and after it was loaded again.
+        flight: what is under way to it.
+        quiet_since: since when it has confirmed nothing of what is under way.
+        is_lagging: so long that nobody waits for it any more.
+        due: comms of which it has to be told what arrived.
+        accepted, refused: comms of its own of which it has to be told that.
+        ended: comms that it closed, oldest first.
+    """
+
+    session: SessionId
+    control: str
+    features: tuple[str, ...]
+    epoch: str
+    has: dict[str, int]
+    began: dict[str, int]
+    tab: str = ""
+    incoming: dict[str, Incoming] = field(default_factory=dict)
+    due: set[str] = field(default_factory=set)
+    flight: Flight = field(default_factory=Flight)
+    quiet_since: float = inf
+    is_lagging: bool = False
+    ended: dict[str, None] = field(default_factory=dict)
+    accepted: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    pending: int = 0
+    pending_bytes: int = 0
+    ack_at: float = inf
+    repeat_at: float = inf
+    repeats: int = 0
+    ask_at: float = inf
+
+    def sequence(self, comm_id: str) -> Incoming:
+        """Return the sequence of a comm as it arrives from this peer."""
+        found = self.incoming.get(comm_id)
+        if found is None:
+            found = self.incoming[comm_id] = Incoming(self.began.get(comm_id, 0) + 1)
+        return found
+
+    def seen(self) -> dict[str, int]:
+        """Return comm id -> the number up to which everything arrived."""
+        return {**self.began, **{i: sequence.next - 1 for i, sequence in self.incoming.items()}}
+
+    def deadline(self) -> float:
+        """Return when something is due to be said to it."""
+        return min(self.ack_at, self.repeat_at, self.ask_at)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from tsushin.profile.kept import MAX_OPEN_BYTES, Kept
+from tsushin.protocol.limits import Limits
+from tsushin.protocol.messages import Message, new_header
+
+
+def message(msg_type, n=0):
+    header = new_header(msg_type, msg_id=str(n), session="s", now=0)
+    return Message("iopub", header, content={"comm_id": "c", "data": {"n": n}})
+
+
+OPEN = message("comm_open")
+
+
+def test_the_open_and_the_newest_messages_are_kept():
+    kept = Kept(2)
+    kept.put(OPEN, 10)
+    for n in range(5):
+        kept.put(message("comm_msg", n), 10)
+    assert kept.messages() == [OPEN, message("comm_msg", 3), message("comm_msg", 4)]
+
+
+def test_nothing_but_the_open_is_kept_unless_asked_for():
+    kept = Kept()
+    kept.put(OPEN, 10)
+    kept.put(message("comm_msg"), 10)
+    assert kept.messages() == [OPEN]
+
+
+def test_messages_are_bounded_in_bytes():
+    kept = Kept(100, Limits(max_history_bytes=25))
+    kept.put(OPEN, 10)
+    for n in range(5):
+        kept.put(message("comm_msg", n), 10)
+    assert kept.messages() == [OPEN, message("comm_msg", 3), message("comm_msg", 4)]
+
+
+def test_a_large_open_is_not_kept_and_then_there_is_nothing_to_take_up():
+    kept = Kept(5)
+    kept.put(OPEN, MAX_OPEN_BYTES + 1)
+    kept.put(message("comm_msg"), 10)
+    assert kept.messages() == []

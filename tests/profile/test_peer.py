@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from math import inf
+
+from tsushin.profile.peer import Peer
+
+
+def peer():
+    return Peer("s", "tsushin.session.s", (), "e", has={}, began={"c": 4})
+
+
+def test_a_sequence_begins_after_what_the_hello_named():
+    one = peer()
+    assert one.sequence("c").next == 5
+    assert one.sequence("other").next == 1
+    assert one.sequence("c") is one.sequence("c")
+
+
+def test_seen_is_what_arrived_or_was_before():
+    one = peer()
+    one.sequence("other").next = 8
+    assert one.seen() == {"c": 4, "other": 7}
+
+
+def test_its_deadline_is_the_earliest():
+    one = peer()
+    assert one.deadline() == inf
+    one.repeat_at, one.ask_at = 5.0, 3.0
+    assert one.deadline() == 3.0
