@@ -9,6 +9,9 @@ import pytest
 from tsushin import connect, serve
 from tsushin.errors import CommClosed, NoPeer, RemoteError
 from tsushin.kernel.process import ProcessKernel
+from tsushin.loop_runtime import LoopRuntime
+from tsushin.manager import CommManager
+from tsushin.protocol.messages import plain
 
 WAIT_S = 10
 
@@ -29,6 +32,29 @@ async def ends():
             there = fe.comm_manager.new_comm("t")
             await there.ready(WAIT_S)
             yield await here, there
+
+
+@pytest.fixture
+async def strangers():
+    """Both ends of an open comm, the kernel's first, and what lets them say hello to each other."""
+    loop = asyncio.get_running_loop()
+    managers = {}
+
+    def end(channel, peer):
+        def send(message):
+            loop.call_soon(managers[peer].receive, plain(message))
+
+        runtime = LoopRuntime(loop)
+        managers[channel] = CommManager(
+            send=send, runtime=runtime, channel=channel, on_unknown="close"
+        )
+        return managers[channel]
+
+    kernel, frontend = end("iopub", "shell"), end("shell", "iopub")
+    kernel.sessions.announce()  # a frontend may come
+    opened = kernel.expect_open("t")
+    there = frontend.new_comm("t")
+    return await opened, there, frontend.sessions.join
 
 
 async def all_of(stream):
@@ -81,6 +107,38 @@ async def test_the_function_is_no_further_ahead_than_the_window(ends):
             assert await anext(stream) == n
         await asyncio.sleep(0.2)
         assert len(made) <= 15
+
+
+async def test_what_was_taken_before_the_ends_knew_each_other_is_told_then(strangers):
+    here, there, join = strangers
+
+    @there.handle("count")
+    def count(msg):
+        yield from range(100)
+
+    stream = here.stream("count", window=4, timeout=WAIT_S)
+    assert [await anext(stream) for _ in range(4)] == [0, 1, 2, 3]
+    join()
+    assert await all_of(stream) == list(range(4, 100))
+
+
+async def test_a_stream_left_before_the_ends_knew_each_other_ends_the_function_then(strangers):
+    here, there, join = strangers
+    ended = asyncio.Event()
+
+    @there.handle("many")
+    async def many(msg):
+        try:
+            while True:
+                yield 1
+        finally:
+            ended.set()
+
+    async with here.stream("many", window=4) as stream:
+        assert await anext(stream) == 1
+    join()
+    async with asyncio.timeout(WAIT_S):
+        await ended.wait()
 
 
 @pytest.mark.parametrize("is_async", [True, False])

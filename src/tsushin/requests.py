@@ -130,6 +130,7 @@ class Requests:
         self._lock = threading.Lock()
         self._handlers: dict[str, Handler] = {}
         self._waiting: dict[str, _Waiting] = {}
+        self._untold: list[str] = []  # requests nobody waits for, which no peer was there to hear
         self._sending: dict[str, _Sending] = {}
         self._cancels: dict[str, Cancel] = {}  # by request: ends the async function that answers
         self._running = 0
@@ -245,8 +246,16 @@ class Requests:
             waiting.expected.put(part.value)
 
     def peers_changed(self) -> None:
-        """Somebody came or left, or refused the comm: what nobody can answer any more fails."""
-        for req in list(self._waiting):
+        """Somebody came or left, or refused the comm: what nobody can answer any more fails.
+
+        Whoever came is told what it may not have heard: which streams were read how far, which were left.
+        """
+        untold, self._untold = self._untold, []
+        for req in untold:
+            self._asking.cancel_request(self._comm_id, req, None)
+        for req, waiting in list(self._waiting.items()):
+            if isinstance(waiting.expected, Stream):
+                waiting.expected.give_credit_again()
             self._look_at(req)
 
     def _look_at(self, req: str, why: str = "nobody at the other end answers requests") -> None:
@@ -265,12 +274,15 @@ class Requests:
     def _abandon(self, req: str) -> None:
         """Who asked waits no longer: the function that answers need not go on."""
         if self._waiting.pop(req, None) is not None:
+            if self._asking.may_answer(self._comm_id) is None:
+                self._untold.append(req)
             self._asking.cancel_request(self._comm_id, req, None)
 
     def end(self, error: TsushinError) -> None:
         """The comm is closed: every wait ends with ``error``."""
         with self._lock:
             waiting, self._waiting = self._waiting, {}
+            self._untold.clear()
             self._queue.clear()
             cancels, self._cancels = self._cancels, {}
         for one in waiting.values():

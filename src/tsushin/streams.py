@@ -87,6 +87,14 @@ class Stream:
             self._is_over, self._error = True, error
         self._arrived()
 
+    def give_credit_again(self) -> None:
+        """Whoever answers may not have heard how many parts were taken."""
+        with self._lock:
+            taken = self._credited = self._taken
+            is_open = not self._is_over
+        if taken and is_open:
+            self._give_credit(taken)
+
     # ------------------------------------------------------------------ reading
 
     def __aiter__(self) -> Self:

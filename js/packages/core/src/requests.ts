@@ -87,6 +87,7 @@ export class Requests {
   readonly #waiting = new Map<string, WaitingRequest>();
   readonly #sending = new Map<string, Sending>();
   readonly #underWay = new Map<string, AbortController>(); // by request that is answered here
+  #untold: string[] = []; // requests nobody waits for, which no peer was there to hear
   #queue: [Asked, Message][] = [];
   #running = 0;
 
@@ -196,15 +197,25 @@ export class Requests {
     if (waiting.session === session && expected instanceof Stream) expected.put(value);
   }
 
-  /** Somebody came or left, or refused the comm: what nobody can answer any more fails. */
+  /**
+   * Somebody came or left, or refused the comm: what nobody can answer any more fails. Whoever came is told what
+   * it may not have heard: which streams were read how far, which were left.
+   */
   peersChanged(): void {
-    for (const req of [...this.#waiting.keys()]) this.#lookAt(req);
+    for (const req of this.#untold.splice(0)) {
+      this.#asking.cancelRequest(this.#commId, req, null);
+    }
+    for (const [req, { expected }] of [...this.#waiting]) {
+      if (expected instanceof Stream) expected.giveCreditAgain();
+      this.#lookAt(req);
+    }
   }
 
   /** The comm is closed: every wait ends with `error`. */
   end(error: TsushinError): void {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
+    this.#untold = [];
     this.#queue = [];
     for (const { expected } of waiting) expected.fail(error);
     for (const controller of this.#underWay.values()) controller.abort(error);
@@ -228,7 +239,9 @@ export class Requests {
 
   /** Who asked waits no longer: the function that answers need not go on. */
   #abandon(req: string): void {
-    if (this.#waiting.delete(req)) this.#asking.cancelRequest(this.#commId, req, null);
+    if (!this.#waiting.delete(req)) return;
+    if (this.#asking.mayAnswer(this.#commId) === null) this.#untold.push(req);
+    this.#asking.cancelRequest(this.#commId, req, null);
   }
 
   // ---------------------------------------------------------------- answering

@@ -84,6 +84,12 @@ export class Stream implements AsyncIterableIterator<unknown> {
     this.#arrived();
   }
 
+  /** Whoever answers may not have heard how many parts were taken. */
+  giveCreditAgain(): void {
+    this.#credited = this.#taken;
+    if (this.#taken > 0 && !this.#isOver) this.#hooks.giveCredit(this.#taken);
+  }
+
   // ---------------------------------------------------------------- reading
 
   [Symbol.asyncIterator](): this {

@@ -9,6 +9,13 @@ async function joined() {
   return pair;
 }
 
+/** Both ends of an open comm, the kernel's `here`, and what lets them say hello to each other. */
+async function strangers() {
+  const pair = await openPair();
+  pair.kernel.manager.sessions.announce(); // a frontend may come
+  return { ...pair, join: () => pair.frontend.manager.sessions.join() };
+}
+
 async function all(stream: Stream): Promise<unknown[]> {
   const parts: unknown[] = [];
   for await (const part of stream) parts.push(part);
@@ -51,6 +58,34 @@ describe("stream", () => {
     await settled();
     expect(made).toBeLessThanOrEqual(14);
     await stream.return();
+  });
+
+  it("goes on where parts were taken before the ends knew each other", async () => {
+    const { here, there, join } = await strangers();
+    there.handle("count", function* () {
+      yield* Array(100).keys();
+    });
+    const stream = here.stream("count", null, { window: 4, timeout: 5 });
+    for (let n = 0; n < 4; n += 1) expect((await stream.next()).value).toBe(n);
+    join();
+    expect((await all(stream)).length).toBe(96);
+  });
+
+  it("ends the generator when the loop was left before the ends knew each other", async () => {
+    const { here, there, join } = await strangers();
+    let isEnded = false;
+    there.handle("many", function* () {
+      try {
+        for (;;) yield 1;
+      } finally {
+        isEnded = true;
+      }
+    });
+    for await (const part of here.stream("many", null, { window: 4 })) if (part === 1) break;
+    await settled();
+    join();
+    await settled();
+    expect(isEnded).toBe(true);
   });
 
   it("ends the generator when the loop is left", async () => {
