@@ -45,6 +45,17 @@ def test_what_a_peer_had_open_before_its_hello_counts(pair):
     assert comm.ready().result(0).session == "frontend 0"
 
 
+def test_what_a_peer_opens_before_its_hello_is_answered_counts(pair):
+    frontend = pair.frontends[0]
+    frontend.register_target("t", lambda comm, msg: None)
+    frontend.sessions.join()
+    comm = pair.kernel.new_comm("t")
+    while frontend.links[0].held():  # the open, while the hello is on its way
+        next(one for one in pair.choices() if one.end is frontend).step()
+    pair.pass_time(1)
+    assert comm.ready().result(0).session == "frontend 0"
+
+
 def test_a_close_ends_the_wait_for_a_peer(pair):
     pair.join()
     comm = pair.kernel.new_comm("t")

@@ -125,6 +125,7 @@ class Profile:
         self._joins = joins
         self._tab = tab
         self._has_opened = False  # a frontend: its control comm
+        self._told_open: tuple[str, ...] = ()  # a frontend: comms that its hello said are open
         self._outgoing: list[Message] = []
         self._released: list[Message] = []
         self._events: list[ProfileEvent] = []
@@ -245,13 +246,14 @@ class Profile:
     def join(self, now: float) -> None:
         """Say hello to the kernel end: the first time, or because the link was away."""
         [peer] = self.peers.values() or [None]
+        self._told_open = tuple(self._open_comms())
         hello = Control(
             profile=PROFILE,
             features=FEATURES,
             session=self._session,
             epoch=self._epoch,
             tab=self._tab,
-            open=tuple(self._open_comms()),
+            open=self._told_open,
             sent=dict(self._outbox.number),
             resume=None if peer is None else Resume(peer.epoch, peer.seen()),
         )
@@ -577,7 +579,6 @@ class Profile:
         self, hello: Control, comm_id: str, known: Peer | None, now: float
     ) -> Peer | None:
         """At a frontend: the kernel end answers our hello."""
-        del now
         # A frontend has one kernel end; the next one may have another session, too.
         if any(peer.epoch != hello.epoch for peer in self.peers.values()):
             self.reset()
@@ -590,6 +591,9 @@ class Profile:
         # What left since our hello is on its way; the hello says what has come of the rest.
         peer = known or self._new_peer(hello, comm_id, has={})
         self._events.append(Joined(peer.session, hello.features, hello.recovered))
+        # What opened between the hello and now, nobody was there to be told.
+        if opened := tuple(i for i in self._open_comms() if i not in self._told_open):
+            self.accept(opened, now)
         return peer
 
     def _new_peer(self, hello: Control, comm_id: str, has: dict[str, int]) -> Peer:

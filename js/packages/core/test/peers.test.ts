@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { CommClosed, NoPeer } from "../src/errors.js";
-import { commPair, settled } from "./pair.js";
+import { StepPair, commPair, settled } from "./pair.js";
 
 describe("ready", () => {
   it("is the peer that accepts, for who asks before and after", async () => {
@@ -19,6 +19,17 @@ describe("ready", () => {
     const comm = kernel.manager.new_comm("t");
     frontend.manager.sessions.join();
     expect((await comm.ready()).session).toBe(frontend.manager.session);
+  });
+
+  it("is what a peer opens before its hello is answered", async () => {
+    const pair = new StepPair();
+    const [frontend] = pair.frontends;
+    frontend?.manager.register_target("t", () => undefined);
+    frontend?.manager.sessions.join();
+    const comm = pair.kernel.manager.new_comm("t");
+    frontend?.links[0]?.step("iopub"); // the open, while the hello is on its way
+    pair.passTime(1);
+    expect((await comm.ready()).session).toBe("frontend 0");
   });
 
   it("ends with the comm", async () => {

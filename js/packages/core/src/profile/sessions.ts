@@ -100,6 +100,7 @@ export class Profile {
   readonly #options: ProfileOptions;
   #hasOpened = false; // a frontend: its control comm
   readonly #outbox: Outbox;
+  #toldOpen: readonly string[] = []; // a frontend: comms that its hello said are open
   #outgoing: Message[] = [];
   #released: Message[] = [];
   #events: ProfileEvent[] = [];
@@ -233,6 +234,7 @@ export class Profile {
       peer === undefined ? {} : { resume: { epoch: peer.epoch, seen: peer.seen() } },
     );
     if (this.#options.tab !== undefined) hello.tab = this.#options.tab;
+    this.#toldOpen = this.#options.openComms();
     const msg_type = this.#hasOpened ? "comm_msg" : "comm_open";
     this.#hasOpened = this.#outbox.awaitsPeer = true;
     this.#say(controlId(this.#options.session), hello, now, msg_type);
@@ -545,7 +547,7 @@ export class Profile {
     this.#outbox.awaitsPeer = false;
     const peer = this.isKernel
       ? this.#meetFrontend(hello, comm_id, known, now)
-      : this.#meetKernel(hello, comm_id, known);
+      : this.#meetKernel(hello, comm_id, known, now);
     if (peer === null) return null;
     if (hello.open.length > 0) {
       this.#events.push({ type: "accepted", session: peer.session, comm_ids: hello.open });
@@ -575,7 +577,7 @@ export class Profile {
   }
 
   /** At a frontend: the kernel end answers our hello. */
-  #meetKernel(hello: Control, comm_id: string, before: Peer | null): Peer | null {
+  #meetKernel(hello: Control, comm_id: string, before: Peer | null, now: number): Peer | null {
     let known = before;
     // A frontend has one kernel end; the next one may have another session, too.
     const isAnother = [...this.peers.values()].some(({ epoch }) => epoch !== hello.epoch);
@@ -593,6 +595,9 @@ export class Profile {
     const peer = known ?? this.#newPeer(hello, comm_id, new Map());
     const { features, recovered, tab } = hello;
     this.#events.push({ type: "joined", session: peer.session, features, recovered, tab });
+    // What opened between the hello and now, nobody was there to be told.
+    const opened = this.#options.openComms().filter((id) => !this.#toldOpen.includes(id));
+    if (opened.length > 0) this.accept(opened, now);
     return peer;
   }
 
