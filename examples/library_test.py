@@ -29,6 +29,9 @@ class Slider:
             raise ValueError(f"value: expected 0 to 100, got {value}")
         self.value = value
         self.comm.send({"accepted": value})
+
+    def pixels(self):
+        return self.comm.request_sync("width", {"unit": "px"}, timeout=5)
 """
 
 
@@ -56,6 +59,19 @@ def test_move_reaches_the_kernel(fe: tsushin.frontend.SyncFrontend, comm: tsushi
     comm.send({"value": 42})
     assert comm.expect_msg().result()["content"]["data"] == {"accepted": 42}
     assert fe.execute("slider.value").result == "42"
+
+
+def test_asks_the_page_how_wide_it_is(
+    fe: tsushin.frontend.SyncFrontend, comm: tsushin.Comm
+) -> None:
+    comm.handle("width", lambda msg: {"px": 300}[msg["content"]["data"]["unit"]])
+    assert fe.execute("slider.pixels()").result == "300"
+
+
+@pytest.mark.usefixtures("comm")
+def test_a_page_that_cannot_say_is_an_error(fe: tsushin.frontend.SyncFrontend) -> None:
+    with pytest.raises(tsushin.ExecutionError, match="NoPeer"):
+        fe.execute("slider.pixels()")
 
 
 def test_bad_value_changes_nothing(fe: tsushin.frontend.SyncFrontend, comm: tsushin.Comm) -> None:

@@ -42,18 +42,20 @@ class Kernel:
     Attributes:
         name: of the kernelspec.
         python: path of the environment's Python.
-        has_tsushin: attached at its start; else Tsushin is switched off.
+        has_tsushin: it is installed there; else Tsushin is switched off.
+        is_attached: at its start, as by ``tsushin enable``; else by the first use in a cell.
     """
 
     name: str
     python: str = sys.executable
     has_tsushin: bool = True
+    is_attached: bool = True
 
     def write(self, data_folder: Path) -> None:
         """Write the kernelspec below ``data_folder``."""
         argv = [self.python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         spec = {
-            "argv": [*argv, *ATTACHED] if self.has_tsushin else argv,
+            "argv": [*argv, *ATTACHED] if self.has_tsushin and self.is_attached else argv,
             "display_name": self.name,
             "language": "python",
             "env": {"PYTHONPATH": str(SOURCE)} if self.has_tsushin else WITHOUT,

@@ -44,6 +44,10 @@ globalThis.hosted = {
     panel.content.activeCellIndex = index;
     await jupyterapp.commands.execute("notebook:run-cell");
   },
+  startAll: async (name) => {
+    await focused(panelOf(name));
+    void jupyterapp.commands.execute("notebook:run-all-cells");
+  },
   restart: (name) => panelOf(name).sessionContext.session.kernel.restart(),
   save: (name) => panelOf(name).context.save(),
   bringToFront: async (name) => {
@@ -130,6 +134,10 @@ class NotebookPage:
     def run(self, index, *, timeout_ms=TIMEOUT_MS):
         """Run one cell and wait until the frontend takes it for done."""
         self._do("run", index, timeout_ms=timeout_ms)
+
+    def start_all(self):
+        """Have all cells run (JupyterLab, Notebook 7), and return while they do."""
+        self._do("startAll")
 
     def outputs(self, index):
         """Return the text of each output of a cell, JavaScript errors included."""

@@ -20,6 +20,8 @@ from docs.notebook import CHROMIUM, CHROMIUM_FLAGS
 EXAMPLES = ROOT / "examples"
 WAIT_S = 15
 ENV = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUTF8": "1"}
+# How bright the page of volume.py shows the pixel at (x, x).
+PIXEL = "x => document.querySelector('canvas').getContext('2d').getImageData(x, x, 1, 1).data[0]"
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
 
@@ -100,8 +102,27 @@ def test_own_page():
         assert errors == []
 
 
+@pytest.mark.browser
+def test_volume():
+    with sync_playwright() as playwright, started("volume.py") as url:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        page = chromium.new_page()
+        errors = []
+        page.on("pageerror", lambda error: errors.append(error))  # noqa: PLW0108 (it marks what it gets)
+        page.goto(url)
+        said = page.locator("output")
+        expect(said).to_have_text("slice 64 of 64, done", timeout=WAIT_S * 1000)
+        lobe, middle = (page.evaluate(PIXEL, at) for at in (21, 31))
+        assert (lobe > 240, middle < 10) == (True, True)
+        page.reload()
+        page.get_by_role("button", name="Stop").click()
+        expect(said).to_have_text(re.compile(r"slice \d+ of 64, stopped"))
+        chromium.close()
+        assert errors == []
+
+
 def test_library_test():
-    assert "3 passed" in run(
+    assert "5 passed" in run(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "library_test.py"
     )
 
