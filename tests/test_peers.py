@@ -66,10 +66,29 @@ def test_a_close_ends_the_wait_for_a_peer(pair):
 
 
 def test_where_the_kernel_has_no_end_of_ours_there_is_no_peer(pair):
+    pair.frontend.sessions.hope()
     ready = pair.frontend.new_comm("t").ready()
+    assert ready.is_waiting()
     pair.frontend.sessions.decline()
     with pytest.raises(NoPeer):
         ready.result(0)
+
+
+def test_where_it_has_said_so_there_is_no_peer_at_once(pair):
+    pair.frontend.sessions.decline()
+    with pytest.raises(NoPeer):
+        pair.frontend.new_comm("t").ready(timeout=None).result(0)
+
+
+def test_at_a_kernel_a_page_may_come_at_any_time(pair):
+    comm = pair.kernel.new_comm("t")
+    ready = comm.ready(timeout=None)
+    pair.pass_time(60)
+    assert ready.is_waiting()
+    pair.frontends[0].register_target("t", lambda comm, msg: None)
+    pair.frontends[0].restore(pair.kernel.comm_info()["comms"])
+    pair.join()
+    assert ready.result(0).session == "frontend 0"
 
 
 def test_on_peer_hears_who_comes_and_goes(pair):

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from tsushin.errors import QueueFull
+from tsushin.errors import NoPeer, QueueFull
 from tsushin.profile.flow import MAX_WINDOW
 from tsushin.protocol.limits import DEFAULT_LIMITS
-from tsushin.testing import comm_pair
+from tsushin.testing import Gate, comm_pair
 
 MANY = 4 * MAX_WINDOW
 
@@ -57,6 +57,46 @@ def test_without_peers_it_is_drained_at_once():
     comm = pair.kernel.new_comm("t")
     comm.send({"n": 1})
     comm.drain().result(0)
+
+
+@pytest.fixture
+def declined():
+    """A frontend that was told that its kernel is a plain one, and the comm it has open there."""
+    pair = comm_pair()
+    pair.kernel.register_target("t", lambda comm, _: comm.handle("x", lambda _: "answer"))
+    pair.frontend.sessions.decline()
+    comm = pair.frontend.new_comm("t")
+    pair.run()
+    return pair, comm
+
+
+def test_a_kernel_end_that_shows_itself_later_is_asked(declined):
+    pair, comm = declined
+    pair.frontend.sessions.join()
+    answer = comm.request("x", timeout=None)  # before the kernel end has answered the hello
+    ready = comm.ready(timeout=None)
+    pair.frontend.sessions.decline()  # its answer was on its way; it is about the time before
+    pair.pass_time(1)
+    assert answer.result(0) == "answer"
+    assert ready.result(0).session == "kernel"
+
+
+def test_a_kernel_end_that_has_left_is_not_waited_for():
+    pair = comm_pair()
+    pair.join()
+
+    async def never(msg):
+        await Gate()
+
+    pair.kernel.register_target("t", lambda comm, _: comm.handle("x", never))
+    comm = pair.frontend.new_comm("t")
+    pair.run()
+    asked = comm.request("x", timeout=None)
+    pair.kernel.sessions.leave()
+    pair.run()
+    for wait in (asked, comm.request("x", timeout=None), comm.ready(timeout=None)):
+        with pytest.raises(NoPeer):
+            wait.result(0)
 
 
 def test_of_what_waits_with_one_key_only_the_newest_is_sent():

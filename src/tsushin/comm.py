@@ -340,12 +340,11 @@ class Comm:
             timeout: seconds from now.
 
         Raises:
-            NoPeer: (the wait) nobody at the other end knows the profile.
-            TimeoutError: (the wait) nobody has accepted it: no page has registered the target.
+            NoPeer: (the wait, at a frontend) the kernel has no end that knows the profile.
+            TimeoutError: (the wait) nobody has accepted it in time. At a kernel that may be because no page
+                knows the profile: one that does may be opened at any time.
         """
-        return self._manager.sessions.peers.ready(
-            self.comm_id, f"a peer for {self}", timeout, self._manager.runtime.wait
-        )
+        return self._manager.sessions.ready(self.comm_id, f"a peer for {self}", timeout)
 
     # ------------------------------------------------------------------ requests
 

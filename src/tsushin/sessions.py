@@ -109,7 +109,9 @@ class Sessions:
         self._tokens = itertools.count(1)
         self._tabs: dict[str, str] = {}  # session -> tab, also of those that are gone
         self._max_queue_bytes = profile.limits.max_queue_bytes
-        self._hopes_until = inf if hopes else -inf
+        self._hopes_until = -inf
+        if hopes:
+            self.hope()
 
     # ------------------------------------------------------------------ messages
 
@@ -228,9 +230,13 @@ class Sessions:
         """At a frontend: say hello to a kernel end that knows the profile."""
         self._do(self._profile.join)
 
+    def hope(self) -> None:
+        """At a frontend: it is about to find out whether the kernel has such an end."""
+        self._hopes_until = inf
+
     def decline(self) -> None:
-        """At a frontend: the kernel has said that it has no such end."""
-        if not self._profile.peers:
+        """At a frontend: the kernel has said that it has no such end, or does not say."""
+        if not self._profile.peers and not self._profile.is_asking:
             self._meet([Declined()])
 
     def leave(self) -> None:
@@ -303,7 +309,15 @@ class Sessions:
 
     def may_come(self) -> bool:
         """Say whether a first peer may still say hello."""
-        return self._clock() < self._hopes_until
+        return self._profile.is_asking or self._clock() < self._hopes_until
+
+    def ready(self, comm_id: str, about: str, timeout_s: float | None) -> Expected[Peer]:
+        """Return the first peer that has accepted a comm; see ``Comm.ready``."""
+        expected = self.peers.ready(comm_id, about, timeout_s, self._runtime.wait)
+        # At a kernel end somebody may come at any time: a page is opened.
+        if not (self._profile.is_kernel or self.peers.live() or self.may_come()):
+            self.peers.none_to_come()
+        return expected
 
     def on_peer(self, callback: OnPeer | None) -> None:
         """Call ``callback(peer, is_live)`` when one comes or goes."""
@@ -399,6 +413,8 @@ class Sessions:
     def _meet_peer(self, event: Joined | Left | Restarted | Declined) -> None:
         match event:
             case Joined():
+                if not self._profile.is_kernel:
+                    self._hopes_until = -inf  # a frontend has one kernel end: here it is
                 peer = Peer(event.session, frozenset(event.features))
                 self.peers.joined(peer)
                 self._remember_tab(event)

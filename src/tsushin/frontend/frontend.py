@@ -25,6 +25,7 @@ from tsushin.comm import Comm
 from tsushin.errors import (
     KernelGone,
     KernelGoneWhy,
+    RemoteProtocolError,
     TransportClosed,
     TransportError,
     TransportLost,
@@ -339,14 +340,19 @@ class Frontend:
     async def _look(self) -> None:
         """Ask whether the kernel has an end that knows the profile, and say hello to it."""
         sessions = self.comm_manager.sessions
-        with contextlib.suppress(TsushinError, TimeoutError):  # who else waits is told
+        try:
             found = await self.comms(TARGET, timeout=_LOOK_TIMEOUT_S)
-            if TARGET in found:
-                sessions.join()
-            elif self.comm_manager.peers:
-                self._lose(KernelGone(f"{self._kernel.about} is another one", why="restarted"))
-            else:
-                sessions.decline()
+        except (RemoteProtocolError, TimeoutError):  # no kernel end of ours answers like that
+            sessions.decline()
+            return
+        except TsushinError:  # who else waits is told
+            return
+        if TARGET in found:
+            sessions.join()
+            return
+        if self.comm_manager.peers:
+            self._lose(KernelGone(f"{self._kernel.about} is another one", why="restarted"))
+        sessions.decline()
 
     async def _come_back(self, lost: TransportLost) -> None:
         """Make a broken link anew. Comms live on, where the kernel end knows what it has to send again.
@@ -431,6 +437,8 @@ class Frontend:
         else:
             self._ended = self._ended or gone
         self._lose(gone)
+        if why == "restarted":
+            self.comm_manager.sessions.hope()  # the next one is asked
 
     async def _end_link(self, error: TransportError) -> None:
         why = None

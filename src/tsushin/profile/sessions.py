@@ -146,6 +146,11 @@ class Profile:
 
     # ------------------------------------------------------------------ asking
 
+    @property
+    def is_asking(self) -> bool:
+        """A frontend: it said hello and has no answer."""
+        return self._outbox.awaits_peer
+
     def deadline(self) -> float:
         """Return when ``tick`` is due next; infinity while nothing is."""
         return min([self._restore_at, *(peer.deadline() for peer in self.peers.values())])

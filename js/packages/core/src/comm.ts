@@ -261,11 +261,12 @@ export class Comm implements Disposable {
   }
 
   /**
-   * Return a promise of the first peer that has this comm open. Rejected with `NoPeer` where nobody at the
-   * other end knows the profile, and with a `DOMException` called "TimeoutError" where nobody has accepted it.
+   * Return a promise of the first peer that has this comm open. Rejected at a frontend with `NoPeer` where the
+   * kernel has no end that knows the profile, and with a `DOMException` called "TimeoutError" where nobody has
+   * accepted it in time.
    */
   ready(options: WaitOptions = {}): Promise<Peer> {
-    return this.#manager.sessions.peers.ready(this.comm_id, `a peer for ${String(this)}`, options);
+    return this.#manager.sessions.ready(this.comm_id, `a peer for ${String(this)}`, options);
   }
 
   /**

@@ -170,9 +170,15 @@ export class Sessions {
     this.#do((now) => this.#profile.join(now));
   }
 
-  /** At a frontend: the kernel has said that it has no such end. */
+  /** At a frontend: it is about to find out whether the kernel has such an end. */
+  hope(): void {
+    this.#hopesUntil = Infinity;
+  }
+
+  /** At a frontend: the kernel has said that it has no such end, or does not say. */
   decline(): void {
-    if (this.#profile.peers.size === 0) this.#meet([{ type: "declined" }]);
+    const { peers, isAsking } = this.#profile;
+    if (peers.size === 0 && !isAsking) this.#meet([{ type: "declined" }]);
   }
 
   /** Say goodbye. */
@@ -252,7 +258,16 @@ export class Sessions {
 
   /** Say whether a first peer may still say hello. */
   mayCome(): boolean {
-    return this.#clock() < this.#hopesUntil;
+    return this.#profile.isAsking || this.#clock() < this.#hopesUntil;
+  }
+
+  /** Return a promise of the first peer that has accepted a comm; see `Comm.ready`. */
+  ready(comm_id: string, about: string, options: WaitOptions): Promise<Peer> {
+    const ready = this.peers.ready(comm_id, about, options);
+    const { isKernel, peers } = this.#profile;
+    // At a kernel end somebody may come at any time: a page is opened.
+    if (!isKernel && peers.size === 0 && !this.mayCome()) this.peers.noneToCome();
+    return ready;
   }
 
   /** Call `callback(peer, is_live)` when one comes or goes. */
@@ -383,6 +398,7 @@ export class Sessions {
     switch (event.type) {
       case "joined": {
         const { session, features, tab } = event;
+        if (!this.#profile.isKernel) this.#hopesUntil = -Infinity; // its one kernel end: here it is
         this.peers.joined({ session, features });
         this.#rememberTab(session, tab);
         this.#settleFirst();

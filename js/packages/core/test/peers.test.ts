@@ -42,9 +42,23 @@ describe("ready", () => {
 
   it("has no peer where the kernel has no end of ours", async () => {
     const { frontend } = commPair();
+    frontend.manager.sessions.hope();
     const ready = frontend.manager.new_comm("t").ready();
     frontend.manager.sessions.decline();
     await expect(ready).rejects.toBeInstanceOf(NoPeer);
+    const late = frontend.manager.new_comm("t").ready({ timeout: Infinity });
+    await expect(late).rejects.toBeInstanceOf(NoPeer);
+  });
+
+  it("is waited for at a kernel, where a page may come at any time", async () => {
+    const { kernel, frontend } = commPair({ on_unknown: "ignore" });
+    const comm = kernel.manager.new_comm("t");
+    const ready = comm.ready({ timeout: Infinity });
+    await settled();
+    frontend.manager.register_target("t", () => undefined);
+    frontend.manager.restore({ [comm.comm_id]: { target_name: "t" } });
+    frontend.manager.sessions.join();
+    expect((await ready).session).toBe(frontend.manager.session);
   });
 });
 

@@ -178,6 +178,46 @@ it("a kernel end that has just announced itself waits a little for a first peer"
   await expect(answer).rejects.toMatchObject({ code: "no_peer" });
 });
 
+describe("a frontend", () => {
+  const forever = { timeout: Infinity };
+
+  function opened(pair: StepPair): Comm {
+    const [frontend] = pair.frontends as [StepEnd];
+    pair.kernel.manager.register_target("t", (comm) => void comm.handle("x", () => "answer"));
+    const comm = frontend.manager.new_comm("t");
+    pair.run();
+    return comm;
+  }
+
+  it("asks a kernel end that shows itself later than it was looked for", async () => {
+    const pair = new StepPair();
+    const { sessions } = (pair.frontends as [StepEnd])[0].manager;
+    sessions.decline();
+    const comm = opened(pair);
+    sessions.join();
+    const answer = comm.request("x", {}, forever); // before the kernel end has answered the hello
+    const ready = comm.ready(forever);
+    sessions.decline(); // the kernel's answer was on its way; it is about the time before
+    pair.passTime(1);
+    await settled();
+    pair.passTime(1);
+    expect(await answer).toBe("answer");
+    expect((await ready).session).toBe("kernel");
+  });
+
+  it("does not wait for a kernel end that has left", async () => {
+    const pair = new StepPair().join();
+    const comm = opened(pair);
+    pair.kernel.manager.get_comm(comm.comm_id)?.handle("x", () => new Promise(() => undefined));
+    const asked = comm.request("x", {}, forever);
+    pair.kernel.manager.sessions.leave();
+    pair.run();
+    for (const wait of [asked, comm.request("x", {}, forever), comm.ready(forever)]) {
+      await expect(wait).rejects.toMatchObject({ code: "no_peer" });
+    }
+  });
+});
+
 it("a malformed control message is reported, and harms nobody", () => {
   const { pair, frontend, comm, got } = joined();
   const { kernel } = pair;

@@ -88,6 +88,7 @@ export class DocumentKernel {
     this.#link.connect(connection);
     if (connection === null) return;
     connection.statusChanged.connect(this.#onStatus);
+    this.frontend.comm_manager.sessions.hope(); // it is asked
     this.#takeUpComms().catch(this.#onError);
   }
 

@@ -7,7 +7,13 @@
  * Spec: Jupyter messaging, "Execute", "Comm info", "Kernel info", "Kernel status".
  */
 import type { Comm } from "../comm.js";
-import { KernelGone, TransportClosed, TsushinError, Unsupported } from "../errors.js";
+import {
+  KernelGone,
+  RemoteProtocolError,
+  TransportClosed,
+  TsushinError,
+  Unsupported,
+} from "../errors.js";
 import type { KernelGoneWhy } from "../errors.js";
 import type { WaitOptions } from "../expected.js";
 import { DEFAULT_TIMEOUT, Expected } from "../expected.js";
@@ -168,17 +174,23 @@ export class Frontend implements Disposable, AsyncDisposable {
    * answers after the cell that it runs.
    */
   async look(): Promise<void> {
+    const { sessions } = this.comm_manager;
+    sessions.hope();
     let found: CommInfo;
     try {
       found = await this.comms(TARGET, LOOK_TIMEOUT);
     } catch (error) {
-      if (error instanceof TsushinError || isTimeout(error)) return; // who else waits is told
-      throw error;
+      // No kernel end of ours answers by an error, or not at all.
+      if (error instanceof RemoteProtocolError || isTimeout(error)) sessions.decline();
+      else if (!(error instanceof TsushinError)) throw error; // who else waits is told
+      return;
     }
-    const { sessions, peers } = this.comm_manager; // as they are now
-    if (TARGET in found) sessions.join();
-    else if (peers.length > 0) this.#loseKernel("restarted");
-    else sessions.decline();
+    if (TARGET in found) {
+      sessions.join();
+      return;
+    }
+    if (this.comm_manager.peers.length > 0) this.#loseKernel("restarted");
+    sessions.decline();
   }
 
   /** Return the content of the kernel's `kernel_info_reply`. `timeout` is in seconds. */
@@ -213,6 +225,7 @@ export class Frontend implements Disposable, AsyncDisposable {
     await host.restart();
     this.#watch.ended();
     this.#loseKernel("restarted");
+    this.comm_manager.sessions.hope(); // the next one is asked
     await this.handshake({ timeout });
     await this.#iopubHeard(timeout);
     this.look().catch(this.#onError);

@@ -127,6 +127,11 @@ export class Profile {
 
   // ---------------------------------------------------------------- asking
 
+  /** A frontend: it said hello and has no answer. */
+  get isAsking(): boolean {
+    return this.#outbox.awaitsPeer;
+  }
+
   /** Return when `tick` is due next; infinity while nothing is. */
   deadline(): number {
     let deadline = this.#restoreAt;

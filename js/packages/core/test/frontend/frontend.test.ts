@@ -345,6 +345,16 @@ describe("look", () => {
     ).toHaveLength(1);
   });
 
+  it("lets nobody wait where the kernel's answer is none", async () => {
+    const both = await connected();
+    const asked = both.frontend.comm_manager.new_comm("t").request("x");
+    const looking = both.frontend.look();
+    const reply = { status: "error", ename: "E", evalue: "no comms here" };
+    both.kernel.send("shell", "comm_info_reply", reply, both.kernel.request("comm_info_request"));
+    await looking;
+    await expect(asked).rejects.toBeInstanceOf(NoPeer);
+  });
+
   it("finds that the kernel is another one, where it had such an end before", async () => {
     const both = await connected();
     await looked(both, ours);
