@@ -106,6 +106,14 @@ def install_chromium() -> None:
         apt_install("chromium", "the browser tests drive a real Chromium")
 
 
+def install_r_kernel() -> None:
+    """See to it that there is an IRkernel for the tests of other kernels."""
+    ask = ["Rscript", "-e", "packageVersion('IRkernel')"]
+    has_r = shutil.which("Rscript") is not None
+    if not has_r or subprocess.run(ask, check=False, capture_output=True).returncode:
+        apt_install("r-cran-irkernel", "a kernel that is no Python is tested against")
+
+
 def prepare(target: str) -> None:
     """Do everything ``make <target>`` needs before its own work."""
     make_venv()
@@ -115,6 +123,7 @@ def prepare(target: str) -> None:
     if target in {"test", "matrix"}:
         install_chromium()
     if target == "matrix":
+        install_r_kernel()
         matrix.make_all()
     if target in {"demo", "test", "matrix"}:
         run(PYTHON, ROOT / "tools" / "node.py", "build")
