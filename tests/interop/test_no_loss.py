@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from urllib.parse import urlsplit
 
 import pytest
 
 from processes import jupyter_server
+from proxies import Proxy
 from tsushin import connect
 from tsushin.errors import TransportLost
 from tsushin.frontend.rest import Server
@@ -31,44 +30,6 @@ async def kernel_id(server):
     kernel_id = await rest.start("python3")
     yield kernel_id
     await rest.shutdown(kernel_id)
-
-
-class Proxy:
-    """A TCP proxy in front of a server; ``cut`` breaks every connection, ``is_down`` refuses new ones."""
-
-    def __init__(self, url):
-        self._to = urlsplit(url)
-        self._writers = set()
-        self.is_down = False
-
-    async def __aenter__(self):
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        port = self._server.sockets[0].getsockname()[1]
-        self.url = self._to._replace(netloc=f"127.0.0.1:{port}").geturl()
-        return self
-
-    async def __aexit__(self, *_):
-        self.cut()
-        self._server.close()
-
-    def cut(self):
-        for writer in self._writers:
-            writer.transport.abort()
-
-    async def _accept(self, reader, writer):
-        if self.is_down:
-            writer.transport.abort()
-            return
-        there = await asyncio.open_connection(self._to.hostname, self._to.port)
-        self._writers |= {writer, there[1]}
-        await asyncio.gather(self._copy(reader, there[1]), self._copy(there[0], writer))
-
-    async def _copy(self, reader, writer):
-        with contextlib.suppress(OSError):
-            while data := await reader.read(1 << 16):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
 
 
 async def joined(fe):
@@ -156,6 +117,25 @@ async def test_a_kernel_that_was_restarted_while_the_link_was_away_loses_the_com
         async with asyncio.timeout(60):
             await closed.wait()
         assert comm.closed_by in ("lost", "there")  # its last words may have waited at the server
+        assert (await fe.execute("2")).result == "2"
+
+
+async def test_comms_for_which_nothing_is_kept_any_more_are_lost(server, kernel_id, monkeypatch):
+    monkeypatch.setattr("tsushin.profile.sessions.MAX_REPEATS", 0)  # silent for long after 1 s
+    async with (
+        Proxy(server.url) as proxy,
+        connect(proxy.url, token=server.token, kernel_id=kernel_id) as fe,
+    ):
+        comm, _, _ = await joined(fe)
+        proxy.is_down = True
+        proxy.cut()
+        comm.send({"n": 1})
+        await until(lambda: not fe.comm_manager.peers, seconds=20)
+        with pytest.raises(TransportLost):
+            comm.send({"n": 2})
+        proxy.is_down = False
+        await until(lambda: comm.closed, seconds=20)
+        assert comm.closed_by == "lost"
         assert (await fe.execute("2")).result == "2"
 
 

@@ -298,7 +298,7 @@ class Frontend:
         if self._ended is not None:
             raise self._ended
         if self._is_away:
-            if message.msg_type not in COMM_TYPES:
+            if message.msg_type not in COMM_TYPES or not self.comm_manager.peers:
                 raise TransportLost(f"{self._kernel.about}: the link broke, and is being made anew")
             # It is numbered and kept: the kernel end asks for it once we are back.
         elif self._held is None:
@@ -371,6 +371,10 @@ class Frontend:
             raise lost from None
         finally:
             self._is_away = False
+        if (
+            not self.comm_manager.peers
+        ):  # silent too long before the link broke: nothing is kept for it
+            self._lose(lost)
         self._listen()
 
     async def _try_to_connect(self) -> None:

@@ -32,9 +32,10 @@ export class Link {
   constructor({ kernel_id, on_change, grace_ms = GRACE_MS }: LinkOptions) {
     this.kernel_id = kernel_id;
     this.#graceMs = grace_ms;
-    this.#transport.on_state = () => {
+    this.#transport.on_state = (state) => {
       on_change(this);
       for (const listener of this.#listeners) listener();
+      if (state === "connected") this.#look();
     };
     this.frontend = new Frontend(this.#transport, { kernel_id, on_unknown: ON_UNKNOWN });
     this.Jupyter = make_jupyter(this.frontend);
@@ -64,6 +65,11 @@ export class Link {
   /** The page goes away. */
   end(): void {
     this.#transport.close();
+  }
+
+  /** The kernel's end may know the profile, and have said so before this page was there. */
+  #look(): void {
+    this.frontend.look().catch((error: unknown) => console.error("tsushin:", error));
   }
 
   #remove(model: AfmModel): void {

@@ -51,3 +51,18 @@ it("is gone when no model comes: its comms are lost", () => {
   vi.advanceTimersByTime(6000);
   expect([link.state, comm.closed]).toEqual(["gone", true]);
 });
+
+it("asks for the kernel's session once it is connected, and again by another model", () => {
+  const [link, first, second] = [open(), new Model("k1"), new Model("k1")];
+  const leave = link.add(first);
+  const asked = ({ posted }: Model) =>
+    posted.filter((one) => JSON.stringify(one).includes('"comm_info_request"'));
+  expect(asked(first)).toEqual([]);
+  first.welcome();
+  expect(asked(first)).toHaveLength(1);
+  expect(JSON.stringify(asked(first))).toContain('"target_name":"tsushin.session"');
+  link.add(second);
+  leave();
+  second.welcome();
+  expect(asked(second)).toHaveLength(1);
+});

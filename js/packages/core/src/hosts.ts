@@ -9,7 +9,7 @@ export { page_target_loader } from "./classic/target_module.js";
 export { DocumentKernel } from "./document/document_kernel.js";
 export type { DocumentKernelOptions } from "./document/document_kernel.js";
 export { Frontend } from "./frontend/frontend.js";
-export type { FrontendOptions } from "./frontend/frontend.js";
+export type { FrontendOptions } from "./frontend/options.js";
 export { AfmTransport } from "./transports/afm.js";
 export type { AfmModel, AfmState } from "./transports/afm.js";
 export type { Receiver, Transport } from "./transports/base.js";

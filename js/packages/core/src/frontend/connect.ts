@@ -2,8 +2,8 @@
 import { DEFAULT_TIMEOUT } from "../expected.js";
 import { newId } from "../ids.js";
 import { SERVER_BYTES, openWebSocket } from "../transports/websocket.js";
-import type { KernelHost } from "./frontend.js";
 import { Frontend } from "./frontend.js";
+import type { KernelHost } from "./options.js";
 import { Server } from "./rest.js";
 import type { KernelModel } from "./rest.js";
 import { pageTab } from "./tab.js";
@@ -16,6 +16,10 @@ import type { ConnectOptions } from "./types.js";
  * With `kernel_id` it attaches to that kernel; with `kernel_name` it starts one; with neither it attaches
  * to the server's oldest kernel, or starts the default one where there is none. A kernel that was started
  * ends with `close`. `?token=` in the URL is understood, as Jupyter prints it.
+ *
+ * A link that breaks later is made anew for up to 60 s where the kernel has an end that knows the profile.
+ * Meanwhile comms stay open and keep what is sent, and `execute` rejects with `TransportLost`. Otherwise, and
+ * when the time is up, comms are lost and `on_status` hears "disconnected".
  *
  * Rejects with `ConnectFailed`; with a `DOMException` where `timeout` (seconds) or `signal` ended it.
  */
@@ -49,17 +53,20 @@ async function attach(
   const { subprotocol, limits, WebSocket } = options;
   const query = token !== undefined && !takesSubprotocolToken ? { token } : {};
   const url = server.channels(kernel_id, { session_id: session, ...query });
-  const transport = await openWebSocket(url, {
-    token: takesSubprotocolToken ? token : undefined,
-    subprotocol,
-    limits,
-    WebSocket,
-    timeout: Infinity, // `signal` has it
-    signal,
-  });
+  const link = (until: AbortSignal) =>
+    openWebSocket(url, {
+      token: takesSubprotocolToken ? token : undefined,
+      subprotocol,
+      limits,
+      WebSocket,
+      timeout: Infinity, // `until` has it
+      signal: until,
+    });
+  const transport = await link(signal);
   const on_unknown = options.on_unknown ?? (isStarted ? "close" : "ignore");
   const host: KernelHost = {
-    isThere: async () => (await server.kernels()).some(({ id }) => id === kernel_id),
+    isThere: async (until) => (await server.kernels(until)).some(({ id }) => id === kernel_id),
+    reconnect: link,
     interrupt: () => server.interrupt(kernel_id),
     restart: () => server.restart(kernel_id),
     shutdown: isStarted ? () => server.shutdown(kernel_id) : undefined,

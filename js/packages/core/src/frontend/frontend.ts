@@ -2,7 +2,8 @@
  * The frontend end: one kernel over one transport, with its comms and its code execution.
  *
  * The way of a message in: transport → trace → who waits for it by its parent (`Requests`) → comms
- * (`CommManager`) → kernel status. What ends the kernel or the link reaches everything that waits.
+ * (`CommManager`) → kernel status. What ends the kernel or the link reaches everything that waits. A link that
+ * broke may be made anew: comms wait for it, where the kernel end knows what it has to send again.
  *
  * Spec: Jupyter messaging, "Execute", "Comm info", "Kernel info", "Kernel status".
  */
@@ -11,71 +12,42 @@ import {
   KernelGone,
   RemoteProtocolError,
   TransportClosed,
+  TransportLost,
   TsushinError,
   Unsupported,
 } from "../errors.js";
-import type { KernelGoneWhy } from "../errors.js";
+import type { KernelGoneWhy, TransportError } from "../errors.js";
 import type { WaitOptions } from "../expected.js";
 import { DEFAULT_TIMEOUT, Expected } from "../expected.js";
 import { CommManager } from "../manager.js";
-import type { LoadTarget } from "../manager.js";
 import { TARGET } from "../profile/control.js";
-import type { Limits } from "../protocol/limits.js";
 import type { Channel, JsonObject, Message } from "../protocol/messages.js";
-import { msgType, newHeader, newMessage } from "../protocol/messages.js";
-import type { OnUnknown } from "../protocol/routing.js";
+import { COMM_TYPES, msgType, newHeader, newMessage } from "../protocol/messages.js";
 import { PageRuntime } from "../runtime.js";
 import { GRACE } from "../sessions.js";
 import type { Transport } from "../transports/base.js";
+import { comeBack } from "./come_back.js";
+import type { WayBack } from "./come_back.js";
 import { openComms } from "./comm_info.js";
 import { Execution } from "./execution.js";
 import { lookOut } from "./lookout.js";
+import type { FrontendOptions } from "./options.js";
 import { onPageGone } from "./page_gone.js";
 import { Requests } from "./requests.js";
 import type { Watcher } from "./requests.js";
-import type { CommInfo, ExecuteOptions, ExecuteResult, KernelStatus, Trace } from "./types.js";
+import type { CommInfo, ExecuteOptions, ExecuteResult, KernelStatus } from "./types.js";
 import { StatusWatch } from "./watch.js";
-
-/** What a server can do to the kernel. */
-export interface KernelHost {
-  /** Whether the kernel still exists; asked while the frontend is open. */
-  isThere(): Promise<boolean>;
-  interrupt(): Promise<void>;
-  restart(): Promise<void>;
-  /** End the kernel; given only where this frontend started it. */
-  shutdown?: (() => Promise<void>) | undefined;
-}
 
 const INTERRUPT_TIMEOUT = 10; // seconds
 const LOOK_TIMEOUT = 600; // seconds; a kernel without us answers after the cell that it runs
 const RESTART_TIMEOUT = 60; // seconds
 const ASK_AGAIN = 1; // seconds; iopub answers within milliseconds once it is live
 
-export interface FrontendOptions {
-  readonly kernel_id: string;
-  readonly on_unknown: OnUnknown;
-  readonly host?: KernelHost | undefined;
-  /** The transport serves the next kernel too: one that ended is not the end of this frontend. */
-  readonly outlives_kernel?: boolean | undefined;
-  readonly session?: string | undefined;
-  readonly load_target?: LoadTarget | undefined;
-  /** Of a page: the same before and after it was loaded again. */
-  readonly tab?: string | undefined;
-  /** What the route to the kernel takes in one message; null for no bound. */
-  readonly max_whole_bytes?: number | null | undefined;
-  readonly limits?: Limits | undefined;
-  readonly trace?: Trace | undefined;
-  readonly on_error?: ((error: unknown) => void) | undefined;
-  readonly on_status?: ((status: KernelStatus) => void) | undefined;
-  /** Called when a kernel has ended, after everything that waited for it has. */
-  readonly on_kernel_gone?: ((gone: KernelGone) => void) | undefined;
-}
-
 /** A kernel as a page or a Node process sees it. Made by `connect`. */
 export class Frontend implements Disposable, AsyncDisposable {
   readonly kernel_id: string;
   readonly comm_manager: CommManager;
-  readonly #transport: Transport;
+  #transport: Transport;
   readonly #options: FrontendOptions;
   readonly #onError: (error: unknown) => void;
   readonly #requests = new Requests();
@@ -83,6 +55,8 @@ export class Frontend implements Disposable, AsyncDisposable {
   readonly #watch = new StatusWatch();
   #ended: TsushinError | null = null;
   #isClosing = false;
+  #away: AbortController | null = null; // while the link is made anew: ends that
+  #back: Promise<void> = Promise.resolve(); // that it is, or will not be
   #stopLookout: () => void = () => undefined;
   readonly #forgetPage: () => void;
 
@@ -105,11 +79,7 @@ export class Frontend implements Disposable, AsyncDisposable {
       ...(limits === undefined ? {} : { limits }),
     });
     this.#forgetPage = onPageGone(() => this.#guard(() => this.comm_manager.sessions.leave()));
-    transport.start({
-      message: (message) => this.#receive(message),
-      fault: (error) => this.#onError(error),
-      end: (error) => this.#end(error),
-    });
+    this.#listen();
   }
 
   /** The client session: every message sent has it in its header. */
@@ -122,7 +92,7 @@ export class Frontend implements Disposable, AsyncDisposable {
     return this.#status;
   }
 
-  /** True once the link is gone, by us or not: nothing can be sent any more. */
+  /** True once the link is gone for good, by us or not: nothing can be sent any more. */
   get closed(): boolean {
     return this.#ended !== null;
   }
@@ -133,7 +103,8 @@ export class Frontend implements Disposable, AsyncDisposable {
    * Run code in the kernel and return what it printed, showed and gave.
    *
    * Rejects with `ExecutionError`: it raised. `KernelGone`, `TransportClosed` or `TransportLost`: nobody
-   * will answer. "TimeoutError" or the signal's reason: the wait is over, the code may still run.
+   * will answer; after the last, `closed` says whether the link is made anew. "TimeoutError" or the signal's
+   * reason: the wait is over, the code may still run.
    */
   execute(code: string, options: ExecuteOptions = {}): Promise<ExecuteResult> {
     const { silent = false, store_history = !silent, stop_on_error = false } = options;
@@ -189,7 +160,7 @@ export class Frontend implements Disposable, AsyncDisposable {
       sessions.join();
       return;
     }
-    if (this.comm_manager.peers.length > 0) this.#loseKernel("restarted");
+    if (this.comm_manager.peers.length > 0) this.kernel_gone("restarted");
     sessions.decline();
   }
 
@@ -226,6 +197,7 @@ export class Frontend implements Disposable, AsyncDisposable {
     this.#watch.ended();
     this.#loseKernel("restarted");
     this.comm_manager.sessions.hope(); // the next one is asked
+    await this.#isBack(timeout);
     await this.handshake({ timeout });
     await this.#iopubHeard(timeout);
     this.look().catch(this.#onError);
@@ -243,7 +215,7 @@ export class Frontend implements Disposable, AsyncDisposable {
       this.#closeOwnComms();
       this.comm_manager.sessions.leave();
     }
-    this.#transport.close();
+    this.#closeLink();
     await shutdown?.();
   }
 
@@ -335,14 +307,7 @@ export class Frontend implements Disposable, AsyncDisposable {
     );
     const reply = await Promise.race(asked);
     this.#watch.answered(reply);
-    const { host } = this.#options;
-    this.#stopLookout();
-    if (host && !this.closed) {
-      this.#stopLookout = lookOut(
-        () => host.isThere(),
-        () => this.#loseKernel("shut down"),
-      );
-    }
+    this.#startLookout();
     return reply.content;
   }
 
@@ -356,6 +321,11 @@ export class Frontend implements Disposable, AsyncDisposable {
 
   #send(message: Message): void {
     if (this.#ended !== null) throw this.#ended;
+    if (this.#away !== null) {
+      // What is numbered is kept: the kernel end asks for it once we are back.
+      if (COMM_TYPES.includes(msgType(message)) && this.comm_manager.peers.length > 0) return;
+      throw new TransportLost("the link broke, and is being made anew");
+    }
     this.#transport.send(message);
     this.#trace("sent", message);
   }
@@ -433,14 +403,89 @@ export class Frontend implements Disposable, AsyncDisposable {
     this.#setStatus("dead");
     if (this.#options.outlives_kernel === true) return;
     this.#ended ??= gone;
-    this.#transport.close();
+    this.#closeLink();
+  }
+
+  // ---------------------------------------------------------------- the link
+
+  #listen(): void {
+    this.#transport.start({
+      message: (message) => this.#receive(message),
+      fault: (error) => this.#onError(error),
+      end: (error) => this.#endLink(error),
+    });
+  }
+
+  #endLink(error: TransportError): void {
+    const { host } = this.#options;
+    const { reconnect } = host ?? {};
+    const mayComeBack =
+      error instanceof TransportLost && this.#ended === null && this.comm_manager.peers.length > 0;
+    if (!mayComeBack || host === undefined || reconnect === undefined) {
+      this.#end(error);
+      return;
+    }
+    const isThere = (signal: AbortSignal) => host.isThere(signal);
+    this.#back = this.#comeBack(error, { isThere, reconnect });
+  }
+
+  /** Make a broken link anew; comms live on. Never rejects. */
+  async #comeBack(lost: TransportLost, way: WayBack): Promise<void> {
+    const away = (this.#away = new AbortController());
+    this.#stopLookout();
+    this.#requests.end(lost);
+    const found = await comeBack(way, away);
+    if (this.#away !== away) {
+      if (typeof found === "object") found?.close();
+    } else if (found === "gone") {
+      this.#loseKernel("shut down");
+    } else if (found === null) {
+      this.#end(lost);
+    } else {
+      this.#goOn(found, lost);
+    }
+  }
+
+  #goOn(transport: Transport, lost: TransportLost): void {
+    this.#away = null;
+    this.#transport = transport;
+    // The kernel end was silent for too long before the link broke: nothing is kept for it any more.
+    if (this.comm_manager.peers.length === 0) this.comm_manager.lose(LINK_LOST, lost);
+    this.#listen();
+    this.#startLookout();
+    this.look().catch(this.#onError);
+  }
+
+  /** Wait until a broken link is made anew, or given up. */
+  async #isBack(timeout: number): Promise<void> {
+    const back = new Expected<null>("the link made anew", { timeout });
+    void this.#back.then(() => back.settle(null));
+    await back.promise;
+  }
+
+  #startLookout(): void {
+    const { host } = this.#options;
+    this.#stopLookout();
+    if (host === undefined || this.closed || this.#away !== null) return;
+    this.#stopLookout = lookOut(
+      () => host.isThere(),
+      () => this.#loseKernel("shut down"),
+    );
+  }
+
+  /** Close the link, or stop making it anew. */
+  #closeLink(): void {
+    if (this.#away === null) this.#transport.close();
+    else this.#end(new TransportClosed("closed here"));
   }
 
   #end(error: TsushinError): void {
     this.#ended ??= error;
+    this.#away?.abort();
+    this.#away = null;
     this.#stopLookout();
     this.#forgetPage();
-    const reason = error instanceof TransportClosed ? "the link was closed" : "the link was lost";
+    const reason = error instanceof TransportClosed ? "the link was closed" : LINK_LOST;
     this.comm_manager.lose(reason, this.#ended);
     this.#requests.end(this.#ended);
     if (this.#status !== "dead") this.#setStatus("disconnected");
@@ -452,6 +497,8 @@ export class Frontend implements Disposable, AsyncDisposable {
     this.#guard(() => this.#options.on_status?.(status));
   }
 }
+
+const LINK_LOST = "the link was lost";
 
 const GONE: Readonly<Record<KernelGoneWhy, string>> = {
   restarted: "was restarted",

@@ -11,7 +11,7 @@ import type { WebSocketConstructor } from "../transports/websocket.js";
  */
 export type Trace = (direction: "sent" | "received", message: Message, at_ms: number) => void;
 
-/** The kernel's `execution_state`, or what happened to the link. */
+/** The kernel's `execution_state`, or what happened to the link: "disconnected" means for good. */
 export type KernelStatus =
   "unknown" | "starting" | "idle" | "busy" | "restarting" | "dead" | "disconnected";
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   ExecutionError,
   KernelGone,
@@ -9,9 +9,12 @@ import {
 } from "../../src/errors.js";
 import { TARGET, controlId } from "../../src/profile/control.js";
 import type { JsonObject, Message } from "../../src/protocol/messages.js";
+import type { KernelHost } from "../../src/frontend/options.js";
 import type { LiveOutput } from "../../src/frontend/types.js";
+import type { Transport } from "../../src/transports/base.js";
+import { MemoryTransport } from "../../src/transports/memory.js";
 import { settled } from "../pair.js";
-import { connected } from "./kernel_end.js";
+import { KernelEnd, connected } from "./kernel_end.js";
 
 describe("execute", () => {
   it.each([
@@ -394,4 +397,85 @@ it("says goodbye when it is closed", async () => {
   frontend.comm_manager.sessions.join();
   await frontend.close();
   expect(kernel.request("comm_close").content.comm_id).toBe(controlId(frontend.session));
+});
+
+describe("a link that broke while there was a session", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  /** A frontend with a session, and how it gets a new link: `links` are what the next tries give. */
+  async function joined() {
+    const links: Transport[] = [];
+    const host: KernelHost = {
+      isThere: () => Promise.resolve(true),
+      reconnect: () => {
+        const link = links.shift();
+        return link === undefined ? Promise.reject(new Error("down")) : Promise.resolve(link);
+      },
+      interrupt: () => Promise.resolve(),
+      restart: () => Promise.resolve(),
+    };
+    const statuses: string[] = [];
+    const on_status = (status: string) => void statuses.push(status);
+    const { frontend, kernel } = await connected({ host, on_status });
+    frontend.comm_manager.sessions.join();
+    const data = { profile: 1, session: kernel.session, epoch: "e1" };
+    kernel.send("iopub", "comm_msg", { comm_id: controlId(frontend.session), data });
+    return { frontend, kernel, host, links, statuses };
+  }
+
+  it("is given up after 60 s: every comm is lost, and every wait ends", async () => {
+    const { frontend, kernel, statuses } = await joined();
+    const comm = frontend.comm_manager.new_comm("t");
+    const closes: JsonObject[] = [];
+    comm.on_close(({ metadata }) => closes.push(metadata));
+    const waits = [comm.request("x"), comm.drain(), frontend.expect_open("t", Infinity)];
+    const ended = Promise.allSettled(waits);
+    kernel.transport.cut();
+    await vi.advanceTimersByTimeAsync(59_000);
+    expect([frontend.closed, comm.closed, statuses]).toEqual([false, false, []]);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect([frontend.closed, statuses]).toEqual([true, ["disconnected"]]);
+    expect(closes).toEqual([{ tsushin: { lost: "the link was lost" } }]);
+    expect((await ended).map(({ status }) => status)).toEqual([
+      "rejected",
+      "fulfilled", // nothing is under way any more
+      "rejected",
+    ]);
+    await expect(frontend.execute("x")).rejects.toThrow(TransportLost);
+  });
+
+  it("is told at once where there is no way back", async () => {
+    const { frontend, kernel, host } = await joined();
+    host.reconnect = undefined;
+    kernel.transport.cut();
+    expect(frontend.closed).toBe(true);
+  });
+
+  it("loses comms for which nothing is kept any more, and goes on", async () => {
+    const { frontend, kernel, links } = await joined();
+    const comm = frontend.comm_manager.new_comm("t");
+    await vi.advanceTimersByTimeAsync(80_000); // the kernel end says nothing any more
+    kernel.transport.cut();
+    await vi.advanceTimersByTimeAsync(50_000);
+    expect(frontend.comm_manager.peers).toEqual([]);
+    expect(() => comm.send({ n: 1 })).toThrow(TransportLost);
+    const [link, there] = MemoryTransport.pair();
+    const next = new KernelEnd(there);
+    links.push(link);
+    await vi.advanceTimersByTimeAsync(2000);
+    expect([comm.closed_by, frontend.closed]).toEqual(["lost", false]);
+    expect(next.request("comm_info_request").content).toEqual({ target_name: TARGET });
+    await frontend.close();
+  });
+
+  it("ends with the frontend that is closed", async () => {
+    const { frontend, kernel } = await joined();
+    const comm = frontend.comm_manager.new_comm("t");
+    kernel.transport.cut();
+    comm.send({ n: 1 });
+    await frontend.close();
+    expect([comm.closed_by, frontend.closed]).toEqual(["here", true]);
+    await expect(frontend.execute("x")).rejects.toThrow(TransportClosed);
+  });
 });

@@ -1,6 +1,6 @@
 /** The kernel's end of a memory link: a test reads what the frontend sent, and answers as it likes. */
 import { Frontend } from "../../src/frontend/frontend.js";
-import type { FrontendOptions } from "../../src/frontend/frontend.js";
+import type { FrontendOptions } from "../../src/frontend/options.js";
 import type { Channel, JsonObject, Message } from "../../src/protocol/messages.js";
 import { newHeader, newMessage } from "../../src/protocol/messages.js";
 import { MemoryTransport } from "../../src/transports/memory.js";

@@ -1,0 +1,145 @@
+"""The JavaScript frontend, in Node, over a link to a real Jupyter Server that breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from interop.test_jupyterlab_services import FOLDER, node  # noqa: F401 (a fixture)
+from interop.test_no_loss import OPEN, kernel_id, server  # noqa: F401 (fixtures)
+from proxies import Proxy
+from tsushin import connect
+from tsushin.frontend.rest import Server
+
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
+
+INDEX = Path(__file__).parents[2] / "js" / "packages" / "core" / "dist" / "index.js"
+TIMEOUT_S = 30
+
+
+class Page:
+    """A running link.mjs: ``do`` tells it to do something, ``hears`` reads what it heard."""
+
+    def __init__(self, process):
+        self._process = process
+        self.heard = []
+
+    def do(self, name, argument=None):
+        self._process.stdin.write(json.dumps([name, argument]).encode() + b"\n")
+
+    async def hears(self, *keys):
+        """Return the next thing heard that has one of these keys."""
+        async with asyncio.timeout(TIMEOUT_S):
+            while True:
+                line = await self._process.stdout.readline()
+                assert line, (await self._process.stderr.read()).decode()
+                self.heard.append(json.loads(line))
+                if any(key in self.heard[-1] for key in keys):
+                    return self.heard[-1]
+
+    def all(self, key):
+        """Return what was heard under a key so far, in order."""
+        return [heard[key] for heard in self.heard if key in heard]
+
+
+@pytest.fixture
+async def page(node, server, kernel_id):  # noqa: F811 (the fixtures)
+    """A page behind a proxy that has one comm of the kernel, and knows its end; yields both."""
+    async with Proxy(server.url) as proxy:
+        process = await asyncio.create_subprocess_exec(
+            *(node, FOLDER / "link.mjs", INDEX.as_uri(), proxy.url, server.token, kernel_id),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            page = Page(process)
+            page.do("execute", f"heard = []\n{OPEN}\n{HEAR}")
+            await page.hears("opened")
+            page.do("join")
+            await page.hears("joined")
+            yield page, proxy
+            page.do("close")
+            async with asyncio.timeout(TIMEOUT_S):
+                assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+HEAR = "f = c.on_msg(lambda m: heard.append(m['content']['data']['n']))"
+
+
+async def cut(page, proxy):
+    """Break the link, keep it so, and wait until the page has noticed."""
+    page.do("execute", "import time; time.sleep(1)")
+    proxy.is_down = True
+    proxy.cut()
+    assert (await page.hears("error"))["error"] == "transport_lost"
+
+
+async def heard_by_kernel(other, numbers):
+    async with asyncio.timeout(TIMEOUT_S):
+        while (await other.execute("heard == " + repr(numbers))).result != "True":  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+async def test_what_was_sent_while_the_link_was_away_arrives_at_both_ends(page, server, kernel_id):  # noqa: F811
+    page, proxy = page
+    numbers = list(range(50))
+    async with connect(server.url, token=server.token, kernel_id=kernel_id) as other:
+        page.do("send", [0])
+        await other.execute("c.send({'n': 0})")
+        await page.hears("got")
+        await heard_by_kernel(other, [0])
+        await cut(page, proxy)
+        page.do("send", numbers[1:])
+        await other.execute("for n in range(1, 50): c.send({'n': n})")
+        page.do("state")
+        assert await page.hears("closed") == {"closed": False, "comm_closed": False}
+        page.do("execute", "1")
+        assert (await page.hears("error", "result"))["error"] == "transport_lost"
+        proxy.is_down = False
+        while len(page.all("got")) < len(numbers):
+            await page.hears("got")
+        await heard_by_kernel(other, numbers)
+        page.do("execute", "2")
+        assert (await page.hears("result"))["result"] == "2"
+    assert page.all("got") == numbers
+    assert page.all("gap") == page.all("closed_by") == page.all("status") == []
+
+
+async def test_a_kernel_that_was_restarted_while_the_link_was_away_loses_the_comms(
+    page,
+    server,  # noqa: F811
+    kernel_id,  # noqa: F811
+):
+    page, proxy = page
+    await cut(page, proxy)
+    await Server(server.url, token=server.token).restart(kernel_id)
+    proxy.is_down = False
+    closed = await page.hears("closed_by")
+    # Its last words may have waited at the server.
+    assert closed["closed_by"] in ("lost", "there")
+    if closed["closed_by"] == "lost":
+        assert closed["tsushin"] == {"lost": "the kernel was restarted"}
+    page.do("execute", "2")
+    assert (await page.hears("result", "error")) == {"result": "2"}
+    assert page.all("status") == []
+
+
+async def test_a_kernel_that_was_ended_while_the_link_was_away_loses_the_comms(page, server):  # noqa: F811
+    page, proxy = page
+    await cut(page, proxy)
+    rest = Server(server.url, token=server.token)
+    for running in await rest.kernel_ids():
+        await rest.shutdown(running)
+    proxy.is_down = False
+    closed = await page.hears("closed_by")
+    assert closed == {"closed_by": "lost", "tsushin": {"lost": "the kernel was shut down"}}
+    page.do("execute", "2")
+    assert (await page.hears("error"))["error"] == "kernel_gone"

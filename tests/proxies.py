@@ -1,0 +1,45 @@
+"""A link that a test can break: a TCP proxy in front of a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from urllib.parse import urlsplit
+
+
+class Proxy:
+    """A TCP proxy in front of a server; ``cut`` breaks every connection, ``is_down`` refuses new ones."""
+
+    def __init__(self, url):
+        self._to = urlsplit(url)
+        self._writers = set()
+        self.is_down = False
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = self._to._replace(netloc=f"127.0.0.1:{port}").geturl()
+        return self
+
+    async def __aexit__(self, *_):
+        self.cut()
+        self._server.close()
+
+    def cut(self):
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _accept(self, reader, writer):
+        if self.is_down:
+            writer.transport.abort()
+            return
+        there = await asyncio.open_connection(self._to.hostname, self._to.port)
+        self._writers |= {writer, there[1]}
+        await asyncio.gather(self._copy(reader, there[1]), self._copy(there[0], writer))
+
+    async def _copy(self, reader, writer):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
