@@ -103,6 +103,7 @@ class Sessions:
         self._armed = inf
         self._on_peer: OnPeer | None = None
         self._wants_room: list[Expected[None]] = []
+        self._wants_sent: list[Expected[None]] = []
         self._wants_drained: list[tuple[str, Expected[None]]] = []
         self._wants_first: list[Expected[None]] = []
         self._progress: dict[int, OnProgress] = {}  # by token
@@ -184,6 +185,19 @@ class Sessions:
             self._look_at_queue()
         return expected
 
+    @property
+    def has_queued(self) -> bool:
+        """Say whether something waits to be sent."""
+        return self._profile.queued_bytes() > 0
+
+    def all_sent(self, timeout_s: float | None) -> Expected[None]:
+        """Return something that is settled once nothing waits to be sent."""
+        expected: Expected[None] = Expected("what was sent before to leave", timeout_s=timeout_s)
+        with self._lock:
+            self._wants_sent.append(expected)
+            self._look_at_queue()
+        return expected
+
     def drained(self, comm_id: str, about: str, timeout_s: float | None) -> Expected[None]:
         """Return something that is settled once all that was sent on a comm has arrived."""
         expected: Expected[None] = Expected(about, timeout_s=timeout_s, wait=self._runtime.wait)
@@ -197,6 +211,10 @@ class Sessions:
         if self._wants_room and self._profile.queued_bytes() <= self._max_queue_bytes // 2:
             wants_room, self._wants_room = self._wants_room, []
             for expected in wants_room:
+                expected.settle(None)
+        if self._wants_sent and not self.has_queued:
+            wants_sent, self._wants_sent = self._wants_sent, []
+            for expected in wants_sent:
                 expected.settle(None)
         for comm_id, expected in self._wants_drained:
             if self._profile.is_drained(comm_id):
@@ -288,7 +306,7 @@ class Sessions:
         return self._profile.can_restore()
 
     def restore(self, comm_ids: Iterable[str]) -> None:
-        """At a frontend: ask how comms stand. ``Hooks.taken`` hears of each, within 31 s."""
+        """At a frontend: ask how comms stand. ``Hooks.taken`` hears of each."""
         self._do(lambda now: self._profile.restore(comm_ids, now))
 
     def restored(self, session: str, comm_ids: Iterable[str]) -> None:

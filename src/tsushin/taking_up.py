@@ -22,7 +22,7 @@ from tsushin.sessions import Sessions
 
 # Seconds in which a page may come back for the comms it opened.
 CLAIM_S: Final = 60.0
-RESTORE_TIMEOUT_S: Final = 60.0  # the sessions themselves give up after 31 s
+RESTORE_TIMEOUT_S: Final = 60.0
 
 
 class Host(Protocol):

@@ -375,9 +375,28 @@ async def test_kernel_that_never_answers_ends_in_time(odd):
 
 
 async def test_restore_offers_a_comm_of_before_to_its_target(fe):
-    await fe.execute("from tsushin import Comm; c = Comm('restore', {'not': 'told again'})")
+    await fe.execute("from tsushin import Comm; c = Comm('restore', {'told': 'again'})")
     opened = fe.expect_open("restore", timeout=10)
     [comm_id] = await fe.restore()
     comm = await opened
-    assert (comm.comm_id, comm.open_msg["content"]["data"]) == (comm_id, {})
+    assert (comm.comm_id, comm.open_msg["content"]["data"]) == (
+        comm_id,
+        {"told": "again"},
+    )
     await fe.execute("c.close()")
+
+
+async def test_code_runs_after_the_comm_messages_that_were_sent_before_however_large(fe):
+    await fe.execute(
+        "import tsushin\n"
+        "sizes = []\n"
+        "@tsushin.comm_manager().register_target('sizes')\n"
+        "def opened(comm, msg):\n"
+        "    comm.on_msg(lambda m: sizes.append(sum(b.nbytes for b in m['buffers'])))"
+    )
+    comm = fe.comm_manager.new_comm("sizes")
+    for mib in (5, 20, 5):  # the second goes in pieces
+        comm.send(buffers=[bytes(mib << 20)])
+    runs = [fe.execute("[s >> 20 for s in sizes]"), fe.execute("del sizes[:]"), fe.execute("sizes")]
+    first, _, last = await asyncio.gather(*runs)
+    assert (first.result, last.result) == ("[5, 20, 5]", "[]")

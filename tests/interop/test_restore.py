@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from processes import running_kernel
@@ -72,8 +74,38 @@ async def test_an_attached_frontend_takes_up_a_live_comm(fe, second):
     ids = await second.restore()
     comm = await opened
     assert ids == [comm.comm_id]
-    assert data_of(comm.open_msg) == {}
+    assert data_of(comm.open_msg) == {"hello": 1}
     assert comm.open_msg["metadata"]["tsushin"] == {"restored": True}
+
+
+async def test_a_page_that_comes_late_gets_history_and_snapshot_then_what_is_new(fe, second):
+    await fe.execute(
+        "from tsushin import Comm\n"
+        "room = Comm('room', {'name': 'telescope'}, history=2)\n"
+        "room.snapshot(lambda: {'at': 'now'})\n"
+        "for n in range(5): room.send({'n': n})"
+    )
+    opened = second.expect_open("room", timeout=10)
+    await second.restore()
+    comm = await opened
+    await fe.execute("room.send({'n': 5})")
+    assert data_of(comm.open_msg) == {"name": "telescope"}
+    got = [data_of(await comm.expect_msg(10)) for _ in range(4)]
+    assert got == [{"n": 3}, {"n": 4}, {"at": "now"}, {"n": 5}]
+
+
+async def test_what_is_for_one_session_reaches_only_that(fe, second):
+    opened = [end.expect_open("whom", timeout=10) for end in (fe, second)]
+    await fe.execute("import tsushin; c = tsushin.Comm('whom')")
+    comms = [await one for one in opened]
+    async with asyncio.timeout(10):
+        while (await fe.execute("len(tsushin.comm_manager().peers)")).result != "2":  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    session = second.comm_manager.session
+    await fe.execute(f"c.send({{'to': 'second'}}, to={session!r}); c.send({{'to': 'all'}})")
+    assert data_of(await comms[1].expect_msg(10)) == {"to": "second"}
+    assert data_of(await comms[1].expect_msg(10)) == {"to": "all"}
+    assert data_of(await comms[0].expect_msg(10)) == {"to": "all"}
 
 
 async def test_a_restored_comm_works_both_ways(fe, second):

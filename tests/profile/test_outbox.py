@@ -11,7 +11,7 @@ from tsushin.protocol.limits import Limits
 from tsushin.protocol.messages import plain
 from tsushin.testing import comm_pair
 
-LARGE = bytes(range(256)) * (16 * 1024) + b"end"  # 4 MiB and a little
+LARGE = bytes(range(256)) * (40 * 1024) + b"end"  # 10 MiB and a little
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_progress_is_told_up_to_the_end(pair):
     assert min(totals) >= len(LARGE)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert told[-1][0] == told[-1][1]
-    assert len(told) == 5
+    assert len(told) == 11
     comm.send({}, on_progress=lambda done, total: told.append("small"))
     pair.run()
     assert told[-1] == "small"
@@ -190,7 +190,7 @@ def test_progress_is_told_up_to_the_end(pair):
 def test_progress_that_says_no_ends_the_sending_and_what_follows_arrives(pair):
     pair.join()
     comm = pair.frontend.new_comm("k")
-    comm.send({"n": 1}, buffers=[LARGE * 8], on_progress=lambda done, _: done < 3 * PIECE_BYTES)
+    comm.send({"n": 1}, buffers=[LARGE * 3], on_progress=lambda done, _: done < 3 * PIECE_BYTES)
     while pair.frontend.runtime.is_due():
         pair.frontend.runtime.step()
     comm.send({"n": 2})
@@ -214,7 +214,7 @@ def test_what_on_progress_raises_is_reported(pair):
 def test_a_request_nobody_waits_for_any_more_is_not_sent(pair):
     pair.join()
     comm = pair.frontend.new_comm("k")
-    comm.send({"n": 1}, buffers=[LARGE * 8])  # what is behind it waits
+    comm.send({"n": 1}, buffers=[LARGE * 3])  # what is behind it waits
     answer = comm.request("x", {"secret": 1})
     answer.cancel()
     pair.pass_time(2)
@@ -234,7 +234,7 @@ def test_a_route_that_takes_no_such_message_is_an_error_where_nobody_joins_piece
 
 
 def test_a_message_above_the_receivers_limit_is_a_fault_and_a_gap_and_the_next_arrives():
-    pair = comm_pair(limits=Limits(max_joined_bytes=3 << 20))
+    pair = comm_pair(limits=Limits(max_joined_bytes=9 << 20))
     pair.kernel.got, pair.kernel.gaps = [], []
     listen(pair.kernel, "k", pair.kernel)
     pair.join()
@@ -253,7 +253,7 @@ def test_what_is_queued_and_kept_is_bounded_while_a_large_message_leaves(pair):
     outbox = pair.frontend.sessions._profile._outbox
     comm = pair.frontend.new_comm("k")
     pair.run()
-    comm.send({}, buffers=[LARGE * 16])
+    comm.send({}, buffers=[LARGE * 6])
     assert outbox.nbytes <= 5 * PIECE_BYTES  # a window of it
     pair.pass_time(2)
     assert len(pair.kernel.got) == 1

@@ -178,7 +178,7 @@ def test_when_all_have_everything_nothing_is_kept_and_nothing_is_said(pair):
 def test_arrivals_are_told_in_few_messages(pair):
     pair.join(pair.frontends[0])
     comm = pair.kernel.new_comm("t")
-    pair.run()
+    pair.pass_time(5)
     before = len(controls(pair))
     for n in range(640):
         comm.send({"n": n})
@@ -321,6 +321,39 @@ def test_a_malformed_control_message_is_a_fault_and_changes_nothing(pair, data):
     [fault] = pair.kernel.runtime.faults
     assert str(fault).startswith(TARGET)
     assert len(pair.kernel.peers) == 2
+
+
+def test_what_is_said_on_a_control_comm_is_repaired_and_said_once(pair):
+    pair.join(pair.frontends[0])
+    frontend, kernel = pair.frontends[0], pair.kernel
+    comm = kernel.new_comm("t")
+    ready = comm.ready(None)
+    pair.clock.advance(0.1)
+    while frontend.links[0].held():
+        frontend.links[0].step("iopub")
+        frontend.receive(frontend.links[0].receive_nowait())
+    frontend.runtime.step()
+    pair.clock.advance(1)
+    frontend.runtime.ring()
+    assert lose(kernel, "shell", most=100)  # "accepted" among them
+    pair.pass_time(5)
+    assert ready.result(0).session == "frontend 0"
+    said = [m.content["data"].get("accepted") for m in controls(pair)]
+    assert said.count([comm.comm_id]) == 1
+    assert pair.kernel.runtime.faults == []
+
+
+def test_a_session_that_comes_back_counts_its_control_comm_anew(pair):
+    for _ in range(3):
+        pair.join()
+        comm = pair.kernel.new_comm("t")
+        pair.pass_time(1)
+        assert comm.ready(0).result(0)
+        for frontend in pair.frontends:
+            frontend.sessions.leave()
+        pair.run()
+        comm.close()
+    assert not any(is_control(i) for i in pair.kernel.sessions._profile._outbox.number)
 
 
 def test_control_comms_are_in_nobodys_list(pair):

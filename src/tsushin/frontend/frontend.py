@@ -98,6 +98,7 @@ class Frontend:
         self._transport = transport
         self._requests = Requests()
         self._numbers = itertools.count(1)
+        self._turn = asyncio.Lock()
         self._ended: TsushinError | None = None
         self._is_closing = False
         self._held: list[Message] | None = None  # while the kernel restarts: to be sent to the next
@@ -150,6 +151,10 @@ class Frontend:
             "allow_stdin": False,
             "stop_on_error": stop_on_error,
         }
+        sessions = self.comm_manager.sessions
+        if (self._turn.locked() or sessions.has_queued) and not self._is_away:
+            async with self._turn:  # what was sent before comes before, also where it has to wait
+                await sessions.all_sent(timeout)
         execution = Execution(
             timeout_s=math.inf if timeout is None else timeout,
             on_output=None if on_output is None else self._guarded(on_output),
@@ -185,6 +190,8 @@ class Frontend:
             The ids of those whose target is registered here.
         """
         found = await self.comms(timeout=timeout)
+        if not self.comm_manager.peers:
+            await self._look(timeout)  # it may have one by now
         with contextlib.suppress(TimeoutError):
             await self.comm_manager.sessions.first(GRACE_S)
         return await self.comm_manager.take_up(found)
@@ -337,11 +344,11 @@ class Frontend:
         except TransportError as error:
             await self._end_link(error)
 
-    async def _look(self) -> None:
+    async def _look(self, timeout_s: float = _LOOK_TIMEOUT_S) -> None:
         """Ask whether the kernel has an end that knows the profile, and say hello to it."""
         sessions = self.comm_manager.sessions
         try:
-            found = await self.comms(TARGET, timeout=_LOOK_TIMEOUT_S)
+            found = await self.comms(TARGET, timeout=timeout_s)
         except (RemoteProtocolError, TimeoutError):  # no kernel end of ours answers like that
             sessions.decline()
             return

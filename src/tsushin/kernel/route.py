@@ -12,6 +12,7 @@ from collections.abc import Callable
 from enum import Flag, auto
 from typing import Protocol
 
+from tsushin.profile.control import TARGET
 from tsushin.protocol.messages import Message
 
 
@@ -51,9 +52,12 @@ class Route:
         comm_id = str(message.content.get("comm_id"))
         pages = self.pages if self.pages is not None and self.pages.is_up else None
         with self._lock:
-            way = self._ways.setdefault(comm_id, Way.BRIDGE if pages else Way.IOPUB)
+            if comm_id == TARGET:  # for some session, whichever way that came
+                way = Way.IOPUB | Way.BRIDGE
+            else:
+                way = self._ways.setdefault(comm_id, Way.BRIDGE if pages else Way.IOPUB)
             if message.msg_type == "comm_close":
-                self._ways.pop(comm_id)
+                self._ways.pop(comm_id, None)
         if pages is not None and Way.BRIDGE in way:
             pages.publish(message)
         if Way.IOPUB in way or pages is None:

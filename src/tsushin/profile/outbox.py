@@ -19,6 +19,7 @@ from tsushin.profile.control import (
     addressee,
     again_data,
     control_id,
+    is_control,
     with_entry,
     without_body,
 )
@@ -28,6 +29,7 @@ from tsushin.profile.kept import Kept
 from tsushin.profile.peer import Peer
 from tsushin.profile.pieces import CUT_ABOVE_BYTES, cut, dropped
 from tsushin.profile.sequence import History
+from tsushin.protocol.inbox import kept_bytes
 from tsushin.protocol.limits import Limits
 from tsushin.protocol.messages import JsonObject, Message, SessionId
 
@@ -107,7 +109,15 @@ class Outbox:
 
     def ahead_of(self, peer: Peer) -> dict[str, int]:
         """Return comm id -> number of the last message, where a peer has not said that it has it."""
-        return {i: h.last for i, h in self._history.items() if h.last > peer.has.get(i, 0)}
+        return {
+            i: h.last
+            for i, h in self._history.items()
+            if h.last > peer.has.get(i, 0) and (not is_control(i) or i == peer.control)
+        }
+
+    def numbers_on(self, control: str) -> dict[str, int]:
+        """Return comm id -> number of the last message sent, of all comms and this one control comm."""
+        return {i: n for i, n in self.number.items() if not is_control(i) or i == control}
 
     def kept(self, comm_id: str) -> list[Message]:
         """Return what a session gets that takes up a comm now: its open first, then the newest messages."""
@@ -157,6 +167,14 @@ class Outbox:
             else:
                 self._send_plain(self._queue.take())
 
+    def tell(self, message: Message, now: float) -> None:
+        """Send a message on a control comm, numbered: it is confirmed and repaired as any other.
+
+        It does not wait: what is said there is little, and others wait for it.
+        """
+        waiting = Waiting(message, kept_bytes(message))
+        self._send_numbered(waiting, message, waiting.nbytes, now)
+
     def drop(self, is_unwanted: Callable[[Waiting], bool], now: float) -> None:
         """Do not send what nobody wants and what has not left; of a message in pieces, the rest."""
         self._queue.drop(is_unwanted)
@@ -189,18 +207,30 @@ class Outbox:
         history = self._history.get(comm_id)
         if history is None:
             return
-        self.nbytes -= history.free(min(p.has.get(comm_id, 0) for p in self._peers.values()))
+        self.nbytes -= history.free(
+            min((p.has.get(comm_id, 0) for p in self._audience(comm_id)), default=history.last)
+        )
         if not history:
             self._forget(comm_id)
 
-    def peer_left(self, now: float) -> None:
-        """One peer less: nobody keeps or waits for anything for its sake."""
+    def peer_left(self, peer: Peer, now: float, *, may_return: bool) -> None:
+        """One peer less: nobody keeps or waits for anything for its sake.
+
+        Args:
+            may_return: with the same numbers on its control comm.
+        """
+        if not may_return:
+            self.forget_number(peer.control)
         if self._peers:
             for comm_id in list(self._history):
                 self.free(comm_id)
         elif not self.awaits_peer:
             self.forget_history()
         self.send_queued(now)
+
+    def forget_number(self, control: str) -> None:
+        """Nothing more is said on a control comm."""
+        self.number.pop(control, None)
 
     def forget_history(self) -> None:
         """Forget what was kept for peers."""
@@ -232,6 +262,11 @@ class Outbox:
             raise LimitExceeded(
                 limit=name, allowed=allowed, actual=waiting.nbytes, unit="bytes", where=where
             )
+
+    def _audience(self, comm_id: str) -> list[Peer]:
+        """Return who gets what is sent on a comm: on a control comm one peer."""
+        peers = list(self._peers.values())
+        return [p for p in peers if p.control == comm_id] if is_control(comm_id) else peers
 
     def _has_room(self) -> bool:
         """Say whether more may be under way to the slowest peer that keeps up."""
@@ -287,7 +322,7 @@ class Outbox:
             entry["to"] = waiting.to
         message = with_entry(plain, entry)
         self._remember(comm_id, number, message, nbytes)
-        for peer in self._peers.values():
+        for peer in self._audience(comm_id):
             if not peer.is_lagging:
                 peer.flight.left(comm_id, number, nbytes)
             if peer.repeat_at == inf:

@@ -19,7 +19,7 @@ from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.protocol.messages import JsonObject, Message
 
 PIECE_BYTES: Final = 1 << 20
-CUT_ABOVE_BYTES: Final = 2 << 20  # what is smaller travels whole
+CUT_ABOVE_BYTES: Final = 8 << 20  # Jupyter Server takes 10 MiB; what is smaller travels whole
 
 
 class _Head(msgspec.Struct):

@@ -78,9 +78,6 @@ MAX_ASKS: Final = 5  # then, after 31 s in all, what is missing is given up
 MAX_HELD: Final = 4096  # messages behind a hole
 MAX_SILENT: Final = 64  # peers that are remembered although they answer no more
 MAX_HELD_BYTES: Final = 64 << 20  # the same, of their buffers
-# A frontend asks for how a comm stands, and again with twice the pause.
-RESTORE_S: Final = 1.0
-MAX_RESTORES: Final = 5  # then, after 31 s in all, it goes without
 
 
 class Profile:
@@ -139,8 +136,7 @@ class Profile:
             tell=self._events.append,
         )
         self._outbox.max_whole_bytes = max_whole_bytes
-        self._restoring: dict[str, int] = {}  # a frontend: comm id -> how often it asked
-        self._restore_at = inf
+        self._restoring: dict[str, None] = {}  # a frontend: ids of comms that it takes up
         self._now = 0.0  # of the last call
         self._silent: dict[str, Peer] = {}  # gone without a word; they may come back
 
@@ -153,7 +149,7 @@ class Profile:
 
     def deadline(self) -> float:
         """Return when ``tick`` is due next; infinity while nothing is."""
-        return min([self._restore_at, *(peer.deadline() for peer in self.peers.values())])
+        return min((peer.deadline() for peer in self.peers.values()), default=inf)
 
     def messages_to_send(self) -> list[Message]:
         """Take everything to be sent, in order."""
@@ -259,7 +255,7 @@ class Profile:
             epoch=self._epoch,
             tab=self._tab,
             open=self._told_open,
-            sent=dict(self._outbox.number),
+            sent=self._outbox.numbers_on(control_id(self._session)),
             resume=None if peer is None else Resume(peer.epoch, peer.seen()),
         )
         msg_type = "comm_msg" if self._has_opened else "comm_open"
@@ -283,8 +279,6 @@ class Profile:
             self._drop(peer, "new life")
         self._silent.clear()
         self._end_asking()
-        for comm_id in list(self._restoring):
-            self._end_restoring(comm_id, ())
 
     def _end_asking(self) -> None:
         self._outbox.awaits_peer = self._has_opened = False
@@ -319,13 +313,13 @@ class Profile:
         self._outbox.drop(is_request, now)
         for peer in self.peers.values():
             if peer.session != but:
-                self._say(peer.control, {"cancel": ((comm_id, req),)}, now)
+                self._tell(peer, {"cancel": ((comm_id, req),)}, now)
 
     def credit(self, comm_id: str, req: str, taken: int, now: float, session: str) -> None:
         """Tell a peer how many parts of its answer were taken in all."""
         peer = self.peers.get(session)
         if peer is not None:
-            self._say(peer.control, {"credit": ((comm_id, req, taken),)}, now)
+            self._tell(peer, {"credit": ((comm_id, req, taken),)}, now)
 
     def _say(
         self,
@@ -336,11 +330,29 @@ class Profile:
         msg_type: str = "comm_msg",
         buffers: tuple[memoryview, ...] = (),
     ) -> None:
+        """Say something that is out of date soon, or was asked for and is asked for again."""
+        self._outgoing.append(self._control_message(comm_id, data, now, msg_type, buffers))
+
+    def _tell(
+        self, peer: Peer, data: JsonObject, now: float, *, buffers: tuple[memoryview, ...] = ()
+    ) -> None:
+        """Say something that has to arrive."""
+        message = self._control_message(peer.control, data, now, "comm_msg", buffers)
+        self._outbox.tell(message, now)
+
+    def _control_message(
+        self,
+        comm_id: str,
+        data: JsonObject,
+        now: float,
+        msg_type: str,
+        buffers: tuple[memoryview, ...],
+    ) -> Message:
         content: JsonObject = {"comm_id": comm_id, "data": data}
         if msg_type == "comm_open":
             content["target_name"] = TARGET
         header = self._new_header(msg_type, now)
-        self._outgoing.append(Message(self._channel, header, {}, {}, content, buffers))
+        return Message(self._channel, header, {}, {}, content, buffers)
 
     # ------------------------------------------------------------------ time
 
@@ -354,19 +366,16 @@ class Profile:
                 self._ask_again(peer, now)
             if peer.repeat_at <= now:
                 self._repeat(peer, now)
-        if self._restore_at <= now:
-            self._ask_to_restore(now)
 
     def _acknowledge(self, peer: Peer, now: float) -> None:
         peer.ack_at, peer.pending, peer.pending_bytes = inf, 0, 0
-        news: JsonObject = {
-            "seen": {i: peer.incoming[i].next - 1 for i in peer.due if i in peer.incoming},
-            "accepted": peer.accepted,
-            "refused": peer.refused,
-        }
+        seen = {i: peer.incoming[i].next - 1 for i in peer.due if i in peer.incoming}
+        news = {"accepted": peer.accepted, "refused": peer.refused}
         peer.due, peer.accepted, peer.refused = set(), [], []
-        if data := {key: value for key, value in news.items() if value}:
-            self._say(peer.control, data, now)
+        if seen:
+            self._say(peer.control, {"seen": seen}, now)
+        if data := {key: comm_ids for key, comm_ids in news.items() if comm_ids}:
+            self._tell(peer, data, now)
 
     def _repeat(self, peer: Peer, now: float) -> None:
         """Tell a peer how far we are, so that it finds out when the last messages were lost."""
@@ -405,10 +414,10 @@ class Profile:
     def _give_up(self, peer: Peer, comm_id: str, upto: int, now: float) -> None:
         sequence = peer.sequence(comm_id)
         missed, released = sequence.skip(upto)
-        if missed:
+        if missed and not is_control(comm_id):
             self._events.append(Gap(CommId(comm_id), missed))
             sequence.joiner = None
-        self._released += self._hand_on(sequence, comm_id, released)
+        self._released += self._hand_on(peer, comm_id, released, now)
         self._note(peer, comm_id, now)
 
     # ------------------------------------------------------------------ inside: numbered messages
@@ -420,8 +429,9 @@ class Profile:
         if number is None or peer is None or not isinstance(comm_id, str):
             return [message]
         sequence = peer.sequence(comm_id)
-        handed_on = self._hand_on(sequence, comm_id, sequence.take(number, message))
-        if handed_on and handed_on[-1].msg_type == "comm_close":
+        handed_on = self._hand_on(peer, comm_id, sequence.take(number, message), now)
+        is_users = not is_control(comm_id)
+        if is_users and handed_on and handed_on[-1].msg_type == "comm_close":
             self._end(peer, comm_id)
         if len(sequence.held) > MAX_HELD or sequence.held_bytes > MAX_HELD_BYTES:
             self._give_up(peer, comm_id, min(sequence.held) - 1, now)
@@ -430,11 +440,15 @@ class Profile:
         return handed_on
 
     def _hand_on(
-        self, sequence: Incoming, comm_id: str, messages: Iterable[Message]
+        self, peer: Peer, comm_id: str, messages: Iterable[Message], now: float
     ) -> list[Message]:
-        """Return what is for this end, without what the profile put on it; pieces joined."""
+        """Return what is for this end's comms, without what the profile put on it; pieces joined."""
         handed_on: list[Message] = []
+        sequence = peer.sequence(comm_id)
         for message in messages:
+            if is_control(comm_id):
+                handed_on += self._hand_on_control(peer, message, now)
+                continue
             if addressee(message) not in (None, self._session):
                 continue
             try:
@@ -445,6 +459,13 @@ class Profile:
             if whole is not None:
                 handed_on.append(whole)
         return handed_on
+
+    def _hand_on_control(self, peer: Peer, message: Message, now: float) -> list[Message]:
+        try:
+            return self._take_in(peer, read_control(message), message, now)
+        except RemoteProtocolError as error:
+            self._events.append(Malformed(error))
+            return []
 
     def _join(self, sequence: Incoming, message: Message) -> Message | None:
         if sequence.joiner is None:
@@ -503,6 +524,8 @@ class Profile:
             if self.is_kernel:
                 self._say(comm_id, {}, now, msg_type="comm_close")
             return []
+        if number_of(message) is not None:
+            return self._receive_numbered(message, now)
         return self._take_in(peer, control, message, now)
 
     def _receive_for_all(self, message: Message, now: float) -> list[Message]:
@@ -574,7 +597,7 @@ class Profile:
             epoch=self._epoch,
             open=tuple(self._open_comms()),
             recovered=is_recovered,
-            sent=dict(self._outbox.number),
+            sent=self._outbox.numbers_on(comm_id),
             seen=peer.seen(),
         )
         self._say(comm_id, control_data(answer), now)
@@ -669,8 +692,8 @@ class Profile:
 
     def restore(self, comm_ids: Iterable[str], now: float) -> None:
         """At a frontend: take up comms of the kernel end's, or what was missed of them: ``Taken``."""
-        self._restoring.update(dict.fromkeys(comm_ids, 0))
-        self._ask_to_restore(now)
+        self._restoring.update(dict.fromkeys(comm_ids))
+        self._ask_to_restore(self._restoring, now)
 
     def restored(self, session: str, comm_ids: Iterable[str], now: float) -> None:
         """At a kernel end: tell a peer how comms stand, with what is kept of each."""
@@ -687,7 +710,7 @@ class Profile:
         """At a kernel end: tell a peer that it cannot take up these comms."""
         peer = self.peers.get(session)
         if peer is not None:
-            self._say(peer.control, {"withheld": list(comm_ids)}, now)
+            self._tell(peer, {"withheld": list(comm_ids)}, now)
 
     def _say_restored(
         self, peer: Peer | None, comm_id: str, kept: Iterable[Message], now: float
@@ -696,39 +719,35 @@ class Profile:
             return
         data, buffers = again_data(kept, "kept")
         data["restored"] = {comm_id: self._outbox.number.get(comm_id, 0)}
-        self._say(peer.control, data, now, buffers=buffers)
+        self._tell(peer, data, now, buffers=buffers)
 
-    def _ask_to_restore(self, now: float) -> None:
-        for comm_id, asked in list(self._restoring.items()):
-            if asked >= MAX_RESTORES or not self.peers:
+    def _ask_to_restore(self, comm_ids: Iterable[str], now: float) -> None:
+        for peer in self.peers.values():
+            self._tell(peer, {"restore": list(comm_ids)}, now)
+        if not self.peers:
+            for comm_id in list(comm_ids):
                 self._end_restoring(comm_id, ())
-            else:
-                self._restoring[comm_id] = asked + 1
-        if self._restoring:
-            [peer] = self.peers.values()
-            most = max(self._restoring.values())
-            self._restore_at = now + RESTORE_S * 2 ** (most - 1)
-            self._say(peer.control, {"restore": list(self._restoring)}, now)
 
     def _end_restoring(self, comm_id: str, messages: tuple[Message, ...] | None) -> None:
         if comm_id in self._restoring:
             del self._restoring[comm_id]
             self._events.append(Taken(CommId(comm_id), messages))
-        if not self._restoring:
-            self._restore_at = inf
 
     def _take_up(
         self, peer: Peer, comm_id: str, number: int, kept: list[Message], now: float
     ) -> list[Message]:
         sequence = peer.sequence(comm_id)
-        if comm_id not in self._restoring or number < sequence.next - 1:
-            return []  # older than what was here since: it is asked for once more
+        if comm_id not in self._restoring:
+            return []
+        if number < sequence.next - 1:  # older than what was here since
+            self._ask_to_restore((comm_id,), now)
+            return []
         messages = tuple(one for one in kept if one.content.get("comm_id") == comm_id)
         self._end_restoring(comm_id, messages)
         if comm_id in self._open_comms():
             return []  # it was missed in part only, and goes on where it is
         self._note(peer, comm_id, now)
-        return self._hand_on(sequence, comm_id, sequence.restart(number))
+        return self._hand_on(peer, comm_id, sequence.restart(number), now)
 
     # ------------------------------------------------------------------ inside: who is gone
 
@@ -737,11 +756,14 @@ class Profile:
         self._events.append(Left(peer.session, why))
         if why == "silent":
             self._remember_silent(peer)
+        for comm_id in list(self._restoring) if not self.peers else ():
+            self._end_restoring(comm_id, ())
         if not keep_history:
-            self._outbox.peer_left(self._now)
+            self._outbox.peer_left(peer, self._now, may_return=why == "silent")
 
     def _remember_silent(self, peer: Peer) -> None:
         peer.ack_at = peer.repeat_at = peer.ask_at = inf
         self._silent[peer.session] = peer
         if len(self._silent) > MAX_SILENT:
-            del self._silent[next(iter(self._silent))]
+            oldest = self._silent.pop(next(iter(self._silent)))
+            self._outbox.forget_number(oldest.control)

@@ -71,6 +71,7 @@ export class Sessions {
   readonly #runtime: Runtime;
   #armed = Infinity;
   #onPeer: PeerHandler | null = null;
+  #wantsSent: Expected<null>[] = [];
   #wantsDrained: { comm_id: string; expected: Expected<null> }[] = [];
   #wantsFirst: Expected<null>[] = [];
   readonly #progress = new Map<number, ProgressHandler>(); // by token
@@ -130,6 +131,19 @@ export class Sessions {
   /** Keep nothing of a comm any more. */
   forget(comm_id: string): void {
     this.#profile.forget(comm_id);
+  }
+
+  /** Say whether something waits to be sent. */
+  get hasQueued(): boolean {
+    return this.#profile.queuedBytes() > 0;
+  }
+
+  /** Return a promise of the moment when nothing waits to be sent. */
+  allSent(): Promise<null> {
+    const expected = new Expected<null>("what was sent before to leave", { timeout: Infinity });
+    this.#wantsSent.push(expected);
+    this.#lookAtQueue();
+    return expected.promise;
   }
 
   /** Return a promise of the moment when all that was sent on a comm has arrived. */
@@ -231,7 +245,7 @@ export class Sessions {
     return this.#profile.canRestore();
   }
 
-  /** At a frontend: ask how comms stand. `Hooks.taken` hears of each, within 31 s. */
+  /** At a frontend: ask how comms stand. `Hooks.taken` hears of each. */
   restore(comm_ids: readonly string[]): void {
     this.#do((now) => this.#profile.restore(comm_ids, now));
   }
@@ -320,6 +334,11 @@ export class Sessions {
 
   /** Settle what was waited for. */
   #lookAtQueue(): void {
+    if (!this.hasQueued) {
+      const wantsSent = this.#wantsSent;
+      this.#wantsSent = [];
+      for (const expected of wantsSent) expected.settle(null);
+    }
     this.#wantsDrained = this.#wantsDrained.filter(({ comm_id, expected }) => {
       if (this.#profile.isDrained(comm_id)) expected.settle(null);
       return expected.isWaiting;

@@ -17,7 +17,7 @@ import type { Sessions } from "./sessions.js";
 
 /** Seconds in which a page may come back for the comms it opened. */
 export const CLAIM = 60;
-const RESTORE_TIMEOUT = 60; // seconds; the sessions themselves give up after 31
+const RESTORE_TIMEOUT = 60; // seconds
 
 /** What is asked of the manager. */
 export interface TakingUpHost {

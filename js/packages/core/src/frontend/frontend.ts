@@ -55,6 +55,8 @@ export class Frontend implements Disposable, AsyncDisposable {
   readonly #watch = new StatusWatch();
   #ended: TsushinError | null = null;
   #isClosing = false;
+  #turn: Promise<null> = Promise.resolve(null); // when what was asked to be executed last is sent
+  #turns = 0; // of those that are not
   #away: AbortController | null = null; // while the link is made anew: ends that
   #back: Promise<void> = Promise.resolve(); // that it is, or will not be
   #stopLookout: () => void = () => undefined;
@@ -111,9 +113,25 @@ export class Frontend implements Disposable, AsyncDisposable {
     const content = { code, silent, store_history, stop_on_error };
     const rest = { user_expressions: {}, allow_stdin: false };
     const execution = new Execution(options);
-    return this.#watched(execution, execution.promise, () =>
-      this.request("shell", "execute_request", { ...content, ...rest }, execution),
-    );
+    const send = () =>
+      this.#watched(execution, execution.promise, () =>
+        this.request("shell", "execute_request", { ...content, ...rest }, execution),
+      );
+    const { sessions } = this.comm_manager;
+    const isNext = this.#turns === 0 && !sessions.hasQueued;
+    return isNext || this.#away !== null ? send() : this.#afterComms(execution.promise, send);
+  }
+
+  /** Send after the comm messages that were sent before, also those that have to wait; not where `ended` is. */
+  async #afterComms<T>(ended: Promise<T>, send: () => Promise<T>): Promise<T> {
+    this.#turns += 1;
+    this.#turn = this.#turn.then(() => this.comm_manager.sessions.allSent());
+    try {
+      await Promise.race([this.#turn, ended]);
+    } finally {
+      this.#turns -= 1;
+    }
+    return send();
   }
 
   /** List the comms open in the kernel, of one target or of all. `timeout` is in seconds. */
@@ -131,25 +149,21 @@ export class Frontend implements Disposable, AsyncDisposable {
    */
   async restore(timeout = DEFAULT_TIMEOUT): Promise<string[]> {
     const found = await this.comms(null, timeout);
-    await this.#firstPeer();
+    if (this.comm_manager.peers.length === 0) await this.look(timeout); // it may have one by now
+    await this.comm_manager.sessions.first(GRACE).catch(() => undefined); // else it is a plain kernel
     return this.comm_manager.take_up(found);
-  }
-
-  /** Wait until it is known whether there is a kernel end that knows the profile; not for long. */
-  async #firstPeer(): Promise<void> {
-    await this.comm_manager.sessions.first(GRACE).catch(() => undefined);
   }
 
   /**
    * Ask whether the kernel has an end that knows the profile, and say hello to it. A kernel without one
    * answers after the cell that it runs.
    */
-  async look(): Promise<void> {
+  async look(timeout = LOOK_TIMEOUT): Promise<void> {
     const { sessions } = this.comm_manager;
     sessions.hope();
     let found: CommInfo;
     try {
-      found = await this.comms(TARGET, LOOK_TIMEOUT);
+      found = await this.comms(TARGET, timeout);
     } catch (error) {
       // No kernel end of ours answers by an error, or not at all.
       if (error instanceof RemoteProtocolError || isTimeout(error)) sessions.decline();

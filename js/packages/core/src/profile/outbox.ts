@@ -9,13 +9,22 @@
  * Spec: spec/profile.md, "Sequence", "Flow", "One session" and "Pieces".
  */
 import { LimitExceeded } from "../errors.js";
+import { keptBytes } from "../protocol/inbox.js";
 import type { Limits } from "../protocol/limits.js";
 import type { JsonObject, Message } from "../protocol/messages.js";
 import { msgType } from "../protocol/messages.js";
-import { TARGET, addressee, againData, controlId, withEntry, withoutBody } from "./control.js";
+import {
+  TARGET,
+  addressee,
+  againData,
+  controlId,
+  isControl,
+  withEntry,
+  withoutBody,
+} from "./control.js";
 import type { ProfileEvent } from "./events.js";
 import type { Waiting } from "./flow.js";
-import { Queue } from "./flow.js";
+import { Queue, waitingFor } from "./flow.js";
 import { Kept } from "./kept.js";
 import type { Peer } from "./peer.js";
 import { CUT_ABOVE_BYTES, cut, dropped } from "./pieces.js";
@@ -92,9 +101,16 @@ export class Outbox {
   aheadOf(peer: Peer): Record<string, number> {
     const ahead: Record<string, number> = {};
     for (const [id, history] of this.#history) {
-      if (history.last > (peer.has.get(id) ?? 0)) ahead[id] = history.last;
+      const isIts = !isControl(id) || id === peer.control;
+      if (isIts && history.last > (peer.has.get(id) ?? 0)) ahead[id] = history.last;
     }
     return ahead;
+  }
+
+  /** Return comm id -> number of the last message sent, of all comms and this one control comm. */
+  numbersOn(control: string): Record<string, number> {
+    const numbers = [...this.number].filter(([id]) => !isControl(id) || id === control);
+    return Object.fromEntries(numbers);
   }
 
   /** Return what a session gets that takes up a comm now: its open first, then the newest messages. */
@@ -150,6 +166,15 @@ export class Outbox {
     }
   }
 
+  /**
+   * Send a message on a control comm, numbered: it is confirmed and repaired as any other. It does not wait: what
+   * is said there is little, and others wait for it.
+   */
+  tell(message: Message, now: number): void {
+    const waiting = waitingFor(message, keptBytes(message));
+    this.#sendNumbered(waiting, message, waiting.nbytes, now);
+  }
+
   /** Do not send what nobody wants and what has not left; of a message in pieces, the rest. */
   drop(isUnwanted: (waiting: Waiting) => boolean, now: number): void {
     this.#queue.drop(isUnwanted);
@@ -186,17 +211,25 @@ export class Outbox {
   free(comm_id: string): void {
     const history = this.#history.get(comm_id);
     if (history === undefined) return;
-    let least = Infinity;
-    for (const peer of this.#peers.values()) least = Math.min(least, peer.has.get(comm_id) ?? 0);
-    this.nbytes -= history.free(least);
+    const have = this.#audience(comm_id).map(({ has }) => has.get(comm_id) ?? 0);
+    this.nbytes -= history.free(Math.min(history.last, ...have));
     if (history.length === 0) this.#forget(comm_id);
   }
 
-  /** One peer less: nobody keeps or waits for anything for its sake. */
-  peerLeft(now: number): void {
+  /**
+   * One peer less: nobody keeps or waits for anything for its sake. `mayReturn` is with the same numbers on its
+   * control comm.
+   */
+  peerLeft(peer: Peer, now: number, mayReturn: boolean): void {
+    if (!mayReturn) this.forgetNumber(peer.control);
     if (this.#peers.size > 0) for (const comm_id of [...this.#history.keys()]) this.free(comm_id);
     else if (!this.awaitsPeer) this.forgetHistory();
     this.sendQueued(now);
+  }
+
+  /** Nothing more is said on a control comm. */
+  forgetNumber(control: string): void {
+    this.number.delete(control);
   }
 
   /** Forget what was kept for peers. */
@@ -224,6 +257,12 @@ export class Outbox {
     const all = this.#options.isKernel ? [] : [...this.#peers.values()];
     const peers = to === null ? all : [this.#peers.get(to)];
     return peers.length > 0 && peers.every((peer) => peer?.features.includes("pieces") === true);
+  }
+
+  /** Return who gets what is sent on a comm: on a control comm one peer. */
+  #audience(comm_id: string): Peer[] {
+    const peers = [...this.#peers.values()];
+    return isControl(comm_id) ? peers.filter(({ control }) => control === comm_id) : peers;
   }
 
   /** Say whether more may be under way to the slowest peer that keeps up. */
@@ -289,7 +328,7 @@ export class Outbox {
     const n = this.#count(plain);
     const message = withEntry(plain, to === null ? { n } : { n, to });
     this.#remember(comm_id, n, message, nbytes);
-    for (const peer of this.#peers.values()) {
+    for (const peer of this.#audience(comm_id)) {
       if (!peer.isLagging) peer.flight.left(comm_id, n, nbytes);
       if (peer.repeatAt === Infinity) {
         peer.repeatAt = now + REPEAT;

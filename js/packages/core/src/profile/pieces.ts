@@ -15,7 +15,7 @@ import type { JsonObject, Message } from "../protocol/messages.js";
 import { isJsonObject, newMessage } from "../protocol/messages.js";
 
 export const PIECE_BYTES = 2 ** 20;
-export const CUT_ABOVE_BYTES = 2 * 2 ** 20; // what is smaller travels whole
+export const CUT_ABOVE_BYTES = 8 * 2 ** 20; // Jupyter Server takes 10 MiB; what is smaller travels whole
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

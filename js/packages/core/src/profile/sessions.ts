@@ -53,9 +53,6 @@ export const MAX_ASKS = 5; // then, after 31 s in all, what is missing is given 
 const MAX_HELD = 4096; // messages behind a hole
 const MAX_SILENT = 64; // peers that are remembered although they answer no more
 const MAX_HELD_BYTES = 64 * 2 ** 20; // the same, of their buffers
-// A frontend asks for how a comm stands, and again with twice the pause.
-const RESTORE = 1.0;
-export const MAX_RESTORES = 5; // then, after 31 s in all, it goes without
 
 export { REPEAT };
 
@@ -104,8 +101,7 @@ export class Profile {
   #outgoing: Message[] = [];
   #released: Message[] = [];
   #events: ProfileEvent[] = [];
-  readonly #restoring = new Map<string, number>(); // a frontend: comm id -> how often it asked
-  #restoreAt = Infinity;
+  readonly #restoring = new Set<string>(); // a frontend: ids of comms that it takes up
   #now = 0; // of the last call
   readonly #silent = new Map<string, Peer>(); // gone without a word; they may come back
 
@@ -134,7 +130,7 @@ export class Profile {
 
   /** Return when `tick` is due next; infinity while nothing is. */
   deadline(): number {
-    let deadline = this.#restoreAt;
+    let deadline = Infinity;
     for (const peer of this.peers.values()) deadline = Math.min(deadline, peer.deadline());
     return deadline;
   }
@@ -235,14 +231,16 @@ export class Profile {
   /** Say hello to the kernel end: the first time, or because the link was away. */
   join(now: number): void {
     const [peer] = this.peers.values();
+    const control = controlId(this.#options.session);
     const hello = this.#hello(
+      control,
       peer === undefined ? {} : { resume: { epoch: peer.epoch, seen: peer.seen() } },
     );
     if (this.#options.tab !== undefined) hello.tab = this.#options.tab;
     this.#toldOpen = this.#options.openComms();
     const msg_type = this.#hasOpened ? "comm_msg" : "comm_open";
     this.#hasOpened = this.#outbox.awaitsPeer = true;
-    this.#say(controlId(this.#options.session), hello, now, msg_type);
+    this.#say(control, hello, now, msg_type);
   }
 
   /** Say goodbye: nothing is waited for any more, here or there. */
@@ -261,7 +259,6 @@ export class Profile {
     for (const peer of [...this.peers.values()]) this.#drop(peer, "new life");
     this.#silent.clear();
     this.#endAsking();
-    for (const comm_id of [...this.#restoring.keys()]) this.#endRestoring(comm_id, []);
   }
 
   #endAsking(): void {
@@ -269,9 +266,9 @@ export class Profile {
     if (this.peers.size === 0) this.#outbox.forgetHistory();
   }
 
-  #hello(rest: JsonObject): JsonObject {
+  #hello(control: string, rest: JsonObject): JsonObject {
     const { session, epoch, openComms } = this.#options;
-    const sent = Object.fromEntries(this.#outbox.number);
+    const sent = this.#outbox.numbersOn(control);
     const open = openComms();
     return { profile: PROFILE, features: FEATURES, session, epoch, open, sent, ...rest };
   }
@@ -305,16 +302,17 @@ export class Profile {
       return id === comm_id && isJsonObject(ours) && ours.req === req;
     }, now);
     for (const peer of this.peers.values()) {
-      if (peer.session !== but) this.#say(peer.control, { cancel: [[comm_id, req]] }, now);
+      if (peer.session !== but) this.#tell(peer, { cancel: [[comm_id, req]] }, now);
     }
   }
 
   /** Tell a peer how many parts of its answer were taken in all. */
   credit(comm_id: string, req: string, taken: number, now: number, session: string): void {
     const peer = this.peers.get(session);
-    if (peer !== undefined) this.#say(peer.control, { credit: [[comm_id, req, taken]] }, now);
+    if (peer !== undefined) this.#tell(peer, { credit: [[comm_id, req, taken]] }, now);
   }
 
+  /** Say something that is out of date soon, or was asked for and is asked for again. */
   #say(
     comm_id: string,
     data: JsonObject,
@@ -322,10 +320,25 @@ export class Profile {
     msg_type = "comm_msg",
     buffers: readonly Uint8Array[] = [],
   ): void {
+    this.#outgoing.push(this.#controlMessage(comm_id, data, now, msg_type, buffers));
+  }
+
+  /** Say something that has to arrive. */
+  #tell(peer: Peer, data: JsonObject, now: number, buffers: readonly Uint8Array[] = []): void {
+    this.#outbox.tell(this.#controlMessage(peer.control, data, now, "comm_msg", buffers), now);
+  }
+
+  #controlMessage(
+    comm_id: string,
+    data: JsonObject,
+    now: number,
+    msg_type: string,
+    buffers: readonly Uint8Array[],
+  ): Message {
     const target = msg_type === "comm_open" ? { target_name: TARGET } : {};
     const content = { comm_id, data, ...target };
     const header = this.#options.newHeader(msg_type, now);
-    this.#outgoing.push(newMessage(this.#options.channel, header, { content, buffers }));
+    return newMessage(this.#options.channel, header, { content, buffers });
   }
 
   // ---------------------------------------------------------------- time
@@ -338,7 +351,6 @@ export class Profile {
       if (peer.askAt <= now) this.#askAgain(peer, now);
       if (peer.repeatAt <= now) this.#repeat(peer, now);
     }
-    if (this.#restoreAt <= now) this.#askToRestore(now);
   }
 
   #acknowledge(peer: Peer, now: number): void {
@@ -352,12 +364,12 @@ export class Profile {
     peer.due.clear();
     peer.accepted = [];
     peer.refused = [];
-    const data = {
-      ...(Object.keys(seen).length > 0 ? { seen } : {}),
+    if (Object.keys(seen).length > 0) this.#say(peer.control, { seen }, now);
+    const news = {
       ...(accepted.length > 0 ? { accepted } : {}),
       ...(refused.length > 0 ? { refused } : {}),
     };
-    if (Object.keys(data).length > 0) this.#say(peer.control, data, now);
+    if (Object.keys(news).length > 0) this.#tell(peer, news, now);
   }
 
   /** Tell a peer how far we are, so that it finds out when the last messages were lost. */
@@ -404,11 +416,11 @@ export class Profile {
   #giveUp(peer: Peer, comm_id: string, upto: number, now: number): void {
     const sequence = peer.sequence(comm_id);
     const [missed, released] = sequence.skip(upto);
-    if (missed > 0) {
+    if (missed > 0 && !isControl(comm_id)) {
       this.#events.push({ type: "gap", comm_id, missed });
       sequence.joiner = null;
     }
-    this.#released.push(...this.#handOn(sequence, comm_id, released));
+    this.#released.push(...this.#handOn(peer, comm_id, released, now));
     this.#note(peer, comm_id, now);
   }
 
@@ -420,8 +432,8 @@ export class Profile {
     const { comm_id } = message.content;
     if (number === null || peer === undefined || typeof comm_id !== "string") return [message];
     const sequence = peer.sequence(comm_id);
-    const handedOn = this.#handOn(sequence, comm_id, sequence.take(number, message));
-    const last = handedOn.at(-1);
+    const handedOn = this.#handOn(peer, comm_id, sequence.take(number, message), now);
+    const last = isControl(comm_id) ? undefined : handedOn.at(-1);
     if (last !== undefined && msgType(last) === "comm_close") this.#end(peer, comm_id);
     if (sequence.held.size > MAX_HELD || sequence.heldBytes > MAX_HELD_BYTES) {
       this.#giveUp(peer, comm_id, sequence.firstHeld() - 1, now);
@@ -432,18 +444,24 @@ export class Profile {
     return handedOn;
   }
 
-  /** Return what is for this end, without what the profile put on it; pieces joined. */
-  #handOn(sequence: Incoming, comm_id: string, messages: readonly Message[]): Message[] {
+  /** Return what is for this end's comms, without what the profile put on it; pieces joined. */
+  #handOn(peer: Peer, comm_id: string, messages: readonly Message[], now: number): Message[] {
     const handedOn: Message[] = [];
+    const sequence = peer.sequence(comm_id);
     for (const message of messages) {
       const to = addressee(message);
       if (to !== null && to !== this.#options.session) continue;
       try {
+        if (isControl(comm_id)) {
+          handedOn.push(...this.#takeIn(peer, readControl(message), message, now));
+          continue;
+        }
         const whole = this.#join(sequence, withoutNumber(message));
         if (whole !== null) handedOn.push(whole);
       } catch (error) {
         if (!(error instanceof RemoteProtocolError)) throw error;
-        this.#events.push({ type: "malformed", error }, { type: "gap", comm_id, missed: 1 });
+        this.#events.push({ type: "malformed", error });
+        if (!isControl(comm_id)) this.#events.push({ type: "gap", comm_id, missed: 1 });
       }
     }
     return handedOn;
@@ -508,6 +526,7 @@ export class Profile {
       if (this.isKernel) this.#say(comm_id, {}, now, "comm_close");
       return [];
     }
+    if (numberOf(message) !== null) return this.#receiveNumbered(message, now);
     return this.#takeIn(peer, control, message, now);
   }
 
@@ -577,7 +596,7 @@ export class Profile {
     const { session } = peer;
     const { features, tab } = hello;
     this.#events.push({ type: "joined", session, features, recovered, tab });
-    this.#say(comm_id, this.#hello({ recovered, seen: peer.seen() }), now);
+    this.#say(comm_id, this.#hello(comm_id, { recovered, seen: peer.seen() }), now);
     return peer;
   }
 
@@ -688,8 +707,8 @@ export class Profile {
 
   /** At a frontend: take up comms of the kernel end's, or what was missed of them; the event is "taken". */
   restore(comm_ids: readonly string[], now: number): void {
-    for (const comm_id of comm_ids) this.#restoring.set(comm_id, 0);
-    this.#askToRestore(now);
+    for (const comm_id of comm_ids) this.#restoring.add(comm_id);
+    this.#askToRestore([...this.#restoring], now);
   }
 
   /** At a kernel end: tell a peer how comms stand, with what is kept of each. */
@@ -709,7 +728,7 @@ export class Profile {
   /** At a kernel end: tell a peer that it cannot take up these comms. */
   withhold(session: string, comm_ids: readonly string[], now: number): void {
     const peer = this.peers.get(session);
-    if (peer !== undefined) this.#say(peer.control, { withheld: comm_ids }, now);
+    if (peer !== undefined) this.#tell(peer, { withheld: comm_ids }, now);
   }
 
   #sayRestored(
@@ -721,28 +740,17 @@ export class Profile {
     if (peer === undefined) return;
     const [data, buffers] = againData(kept, "kept");
     const restored = { [comm_id]: this.#outbox.number.get(comm_id) ?? 0 };
-    this.#say(peer.control, { ...data, restored }, now, "comm_msg", buffers);
+    this.#tell(peer, { ...data, restored }, now, buffers);
   }
 
-  #askToRestore(now: number): void {
-    const [peer] = this.peers.values();
-    let most = 0;
-    for (const [comm_id, asked] of [...this.#restoring]) {
-      if (asked >= MAX_RESTORES || peer === undefined) {
-        this.#endRestoring(comm_id, []);
-        continue;
-      }
-      this.#restoring.set(comm_id, asked + 1);
-      most = Math.max(most, asked + 1);
-    }
-    if (peer === undefined || most === 0) return;
-    this.#restoreAt = now + RESTORE * 2 ** (most - 1);
-    this.#say(peer.control, { restore: [...this.#restoring.keys()] }, now);
+  #askToRestore(comm_ids: readonly string[], now: number): void {
+    for (const peer of this.peers.values()) this.#tell(peer, { restore: comm_ids }, now);
+    if (this.peers.size > 0) return;
+    for (const comm_id of comm_ids) this.#endRestoring(comm_id, []);
   }
 
   #endRestoring(comm_id: string, messages: readonly Message[] | null): void {
     if (this.#restoring.delete(comm_id)) this.#events.push({ type: "taken", comm_id, messages });
-    if (this.#restoring.size === 0) this.#restoreAt = Infinity;
   }
 
   #takeUp(
@@ -753,14 +761,17 @@ export class Profile {
     now: number,
   ): Message[] {
     const sequence = peer.sequence(comm_id);
-    // Older than what was here since: it is asked for once more.
-    if (!this.#restoring.has(comm_id) || number < sequence.next - 1) return [];
+    if (!this.#restoring.has(comm_id)) return [];
+    if (number < sequence.next - 1) {
+      this.#askToRestore([comm_id], now); // this is older than what was here since
+      return [];
+    }
     const messages = kept.filter(({ content }) => content.comm_id === comm_id);
     this.#endRestoring(comm_id, messages);
     // It was missed in part only, and goes on where it is.
     if (this.#options.openComms().includes(comm_id)) return [];
     this.#note(peer, comm_id, now);
-    return this.#handOn(sequence, comm_id, sequence.restart(number));
+    return this.#handOn(peer, comm_id, sequence.restart(number), now);
   }
 
   // ---------------------------------------------------------------- inside: who is gone
@@ -769,15 +780,19 @@ export class Profile {
     this.peers.delete(peer.session);
     this.#events.push({ type: "left", session: peer.session, why });
     if (why === "silent") this.#rememberSilent(peer);
-    if (!keepsHistory) this.#outbox.peerLeft(this.#now);
+    if (this.peers.size === 0) {
+      for (const comm_id of [...this.#restoring]) this.#endRestoring(comm_id, []);
+    }
+    if (!keepsHistory) this.#outbox.peerLeft(peer, this.#now, why === "silent");
   }
 
   #rememberSilent(peer: Peer): void {
     peer.ackAt = peer.repeatAt = peer.askAt = Infinity;
     this.#silent.set(peer.session, peer);
     if (this.#silent.size <= MAX_SILENT) return;
-    for (const oldest of this.#silent.keys()) {
-      this.#silent.delete(oldest);
+    for (const oldest of this.#silent.values()) {
+      this.#silent.delete(oldest.session);
+      this.#outbox.forgetNumber(oldest.control);
       return;
     }
   }

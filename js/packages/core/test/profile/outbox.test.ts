@@ -11,7 +11,7 @@ import { DEFAULT_LIMITS } from "../../src/protocol/limits.js";
 import type { StepEnd, StepOptions } from "../pair.js";
 import { StepPair } from "../pair.js";
 
-const LARGE = new Uint8Array(4 * PIECE_BYTES + 3).map((_, i) => i % 251);
+const LARGE = new Uint8Array(10 * PIECE_BYTES + 3).map((_, i) => i % 251);
 
 interface Heard {
   readonly got: [unknown, number][];
@@ -157,11 +157,11 @@ describe("a large message", () => {
     const comm = first.manager.new_comm("k");
     comm.send({}, null, [LARGE], { on_progress });
     pair.passTime(1);
-    expect(told).toHaveLength(5);
+    expect(told).toHaveLength(11);
     expect(told.at(-1)?.[0]).toBe(told[0]?.[1]);
     comm.send({}, null, null, { on_progress });
     pair.run();
-    expect(told).toHaveLength(6);
+    expect(told).toHaveLength(12);
   });
 
   it("ends when its sender wants that, and what follows arrives", () => {
@@ -186,7 +186,7 @@ describe("a large message", () => {
   });
 
   it("above the receiver's limit is a fault and a gap, and the next one arrives", () => {
-    const limits = { ...DEFAULT_LIMITS, max_joined_bytes: 3 * PIECE_BYTES };
+    const limits = { ...DEFAULT_LIMITS, max_joined_bytes: 9 * PIECE_BYTES };
     const { pair, first, there } = world({ limits });
     pair.join();
     const comm = first.manager.new_comm("k");

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RemoteProtocolError } from "../../src/errors.js";
-import { CUT_ABOVE_BYTES, Joiner, PIECE_BYTES, cut, dropped } from "../../src/profile/pieces.js";
+import { Joiner, PIECE_BYTES, cut, dropped } from "../../src/profile/pieces.js";
 import { DEFAULT_LIMITS } from "../../src/protocol/limits.js";
 import type { JsonObject, Message } from "../../src/protocol/messages.js";
 import { newHeader, newMessage } from "../../src/protocol/messages.js";
@@ -52,7 +52,7 @@ describe("pieces", () => {
   });
 
   it("hold large JSON too", () => {
-    const whole = message([], { text: "x".repeat(CUT_ABOVE_BYTES) });
+    const whole = message([], { text: "x".repeat(2 * PIECE_BYTES) });
     const parts = piecesOf(whole);
     expect(parts).toHaveLength(3);
     expect(joined(parts)).toEqual([whole]);
