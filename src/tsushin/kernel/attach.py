@@ -60,6 +60,7 @@ class _Attachment:
         for handlers in (kernel.shell_handlers, kernel.control_handlers):
             put(undo, handlers, "comm_info_request", manager.comm_info_request)
         manager.delivery.open(undo)
+        manager.pace.open(undo, kernel)
         close_at_shutdown(undo, kernel, manager)
         manager.join()
         manager.sessions.announce()

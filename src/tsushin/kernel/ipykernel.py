@@ -24,6 +24,7 @@ from tsushin.kernel.events import balanced_events
 from tsushin.kernel.fork import lose_in_children
 from tsushin.kernel.handled import handling
 from tsushin.kernel.iopub import IopubSender
+from tsushin.kernel.pace import Pace
 from tsushin.kernel.raw import Raw, message_of
 from tsushin.kernel.route import Route, Way
 from tsushin.kernel.shell_delivery import ShellDelivery
@@ -73,6 +74,7 @@ class KernelCommManager(CommManager):
         self._loop = loop
         self._shared = comms
         self._bridge: Bridge | None = None
+        self.pace: Pace = Pace()
         self.lenient_targets: set[str] = set()
         self._has_noted = False
         about = "a notebook's kernel behind a bridge"
@@ -128,6 +130,13 @@ class KernelCommManager(CommManager):
         """See ``CommManager``: ``comm``'s own comms leave the shell's events open after an error."""
         with balanced_events(getattr(self.kernel, "shell", None)):
             handler(msg)
+
+    # Any: as ``CommManager.send_comm`` says.
+    def send_comm(self, comm: Comm, encoded: Encoded, **ways: Any) -> None:
+        """See ``CommManager.send_comm``; towards plain frontends not faster than a server passes on."""
+        if not self.peers:
+            self.pace.wait()
+        super().send_comm(comm, encoded, **ways)
 
     # ------------------------------------------------------------------ the bridge
 
