@@ -333,6 +333,11 @@ class Comm:
         except (Exception, SystemExit) as error:  # a callback never ends its host
             self._manager.runtime.report(error, f"snapshot of {self}", None)
 
+    @property
+    def peers(self) -> tuple[Peer, ...]:
+        """The live sessions that have this comm open, as far as they have said so."""
+        return self._manager.sessions.peers.with_open(self.comm_id)
+
     def ready(self, timeout: float | None = DEFAULT_TIMEOUT_S) -> Expected[Peer]:
         """Return the first peer that has this comm open, as something to ``await`` or ``.result()``.
 

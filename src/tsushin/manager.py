@@ -373,8 +373,9 @@ class CommManager:
         on_full: OnFull = "keep",
         to: str | None = None,
         on_progress: OnProgress | None = None,
+        pause_s: float = 0.0,
     ) -> None:
-        """Send a ``comm_msg``."""
+        """Send a ``comm_msg``; without a peer, one with ``coalesce`` after ``pause_s``."""
         while True:
             with self._lock:
                 self._router.send_msg(comm._record, self._outgoing(comm, encoded), self._clock())
@@ -386,6 +387,7 @@ class CommManager:
                         always=on_full == "keep",
                         to=to,
                         on_progress=on_progress,
+                        pause_s=pause_s,
                     )
                 except QueueFull:
                     if on_full == "raise":

@@ -47,9 +47,10 @@ class Peers:
         with self._lock:
             return tuple(i for i, sessions in self._accepted.items() if session in sessions)
 
-    def has_open(self, comm_id: str) -> bool:
-        """Say whether some peer has a comm open."""
-        return bool(self._accepted.get(comm_id))
+    def with_open(self, comm_id: str) -> tuple[Peer, ...]:
+        """Return the peers that have a comm open."""
+        with self._lock:
+            return tuple(self._live[s] for s in self._accepted.get(comm_id, ()) if s in self._live)
 
     def ready(
         self, comm_id: str, about: str, timeout_s: float | None, wait: Wait
@@ -57,11 +58,9 @@ class Peers:
         """Return the first peer, here or to come, that has accepted a comm."""
         expected: Expected[Peer] = Expected(about, timeout_s=timeout_s, wait=wait)
         with self._lock:
-            there = [self._live[s] for s in self._accepted.get(comm_id, ()) if s in self._live]
-            if there:
-                expected.settle(there[0])
-            else:
-                self._waiting.setdefault(comm_id, []).append(expected)
+            self._waiting.setdefault(comm_id, []).append(expected)
+        if there := self.with_open(comm_id):
+            self._settle((comm_id,), there[0])
         return expected
 
     # ------------------------------------------------------------------ what the profile tells
@@ -82,14 +81,17 @@ class Peers:
         """A peer has these comms open."""
         with self._lock:
             peer = self._live.get(session)
-            waiting: list[Expected[Peer]] = []
             for comm_id in comm_ids:
                 self._accepted.setdefault(comm_id, set()).add(session)
                 self._refused.get(comm_id, set()).discard(session)
-                waiting += self._waiting.pop(comm_id, [])
+        if peer is not None:
+            self._settle(comm_ids, peer)
+
+    def _settle(self, comm_ids: Iterable[str], peer: Peer) -> None:
+        with self._lock:
+            waiting = [one for comm_id in comm_ids for one in self._waiting.pop(comm_id, [])]
         for expected in waiting:
-            if peer is not None:
-                expected.settle(peer)
+            expected.settle(peer)
 
     def refused(self, session: str, comm_ids: Iterable[str]) -> None:
         """A peer has no target for these comms."""

@@ -124,6 +124,7 @@ class Sessions:
         always: bool = True,
         to: str | None = None,
         on_progress: OnProgress | None = None,
+        pause_s: float = 0.0,
     ) -> None:
         """Send messages of the router's. Call with the lock held. Errors are those of ``hooks.send``.
 
@@ -132,6 +133,7 @@ class Sessions:
             always: see ``Profile.send``.
             to: see ``Profile.send``.
             on_progress: is told how far they are.
+            pause_s: see ``Profile.send``.
 
         Raises:
             QueueFull: unless ``always``: too much waits to be sent.
@@ -146,7 +148,13 @@ class Sessions:
         try:
             for message in messages:
                 self._profile.send(
-                    message, now, coalesce=coalesce, always=always, to=session, token=token
+                    message,
+                    now,
+                    coalesce=coalesce,
+                    always=always,
+                    to=session,
+                    token=token,
+                    pause_s=pause_s,
                 )
         except TsushinError:
             self._progress.pop(token or 0, None)

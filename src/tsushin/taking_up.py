@@ -138,7 +138,7 @@ class TakingUp:
             del self._gone[comm_id]
             comm = self._host.get_comm(comm_id)
             is_held = isinstance(comm, Comm) and (
-                sessions.is_live(_opener(comm)) or sessions.peers.has_open(comm_id)
+                sessions.is_live(_opener(comm)) or bool(sessions.peers.with_open(comm_id))
             )
             if isinstance(comm, Comm) and not is_held:
                 lost = {"lost": f"the page that opened it is gone for {CLAIM_S:g} s"}

@@ -121,6 +121,30 @@ def test_volume():
         assert errors == []
 
 
+@pytest.mark.browser
+def test_telescope():
+    with sync_playwright() as playwright, started("telescope.py") as url:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        first, second = chromium.new_page(), chromium.new_page()
+        errors = []
+        for page in (first, second):
+            page.on("pageerror", lambda error: errors.append(error))  # noqa: PLW0108 (it marks what it gets)
+        first.goto(url)
+        expect(first.locator("output")).to_have_text("dome 1 at 0°")  # the snapshot
+        first.get_by_role("button", name="East").click()
+        expect(first.locator("output")).to_have_text("dome 1 at 90°, watched by 1")
+        second.goto(url)  # it comes late
+        expect(second.locator("output")).to_have_text("dome 1 at 90°")
+        assert second.evaluate("document.querySelector('path').getAttribute('d')").count("L") >= 29
+        second.get_by_role("button", name="South").click()
+        for page in (first, second):
+            expect(page.locator("output")).to_have_text("dome 1 at 180°, watched by 2")
+        first.reload()
+        expect(first.locator("output")).to_have_text("dome 1 at 180°")
+        chromium.close()
+        assert errors == []
+
+
 def test_library_test():
     assert "5 passed" in run(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "library_test.py"

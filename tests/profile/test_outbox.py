@@ -8,7 +8,7 @@ from tsushin.errors import LimitExceeded, NoPeer
 from tsushin.profile.control import TARGET, control_id, is_control
 from tsushin.profile.pieces import CUT_ABOVE_BYTES, PIECE_BYTES
 from tsushin.protocol.limits import Limits
-from tsushin.protocol.messages import plain
+from tsushin.protocol.messages import Message, new_header, plain
 from tsushin.testing import comm_pair
 
 LARGE = bytes(range(256)) * (40 * 1024) + b"end"  # 10 MiB and a little
@@ -258,6 +258,27 @@ def test_what_is_queued_and_kept_is_bounded_while_a_large_message_leaves(pair):
     pair.pass_time(2)
     assert len(pair.kernel.got) == 1
     assert (outbox.queued_bytes(), outbox.nbytes) == (0, 0)
+
+
+def test_without_a_peer_what_a_newer_one_replaces_may_wait_and_nothing_overtakes_it(pair):
+    profile, sent = pair.kernel.sessions._profile, []
+    comm = pair.kernel.new_comm("t")
+
+    def send(n, **ways):
+        content = {"comm_id": comm.comm_id, "data": {"n": n}}
+        header = new_header("comm_msg", msg_id=str(n), session="kernel", now=0)
+        profile.send(Message("iopub", header, content=content), 10.0, **ways)
+        sent.extend(m.content["data"]["n"] for m in profile.messages_to_send())
+
+    for n in range(3):
+        send(n, coalesce="k", pause_s=0.5)
+    assert (sent, profile.deadline()) == ([], 10.5)
+    profile.tick(10.5)
+    sent.extend(m.content["data"]["n"] for m in profile.messages_to_send())
+    assert (sent, profile.deadline()) == ([2], float("inf"))
+    send(3, coalesce="k", pause_s=0.5)
+    send(4)
+    assert sent == [2, 3, 4]
 
 
 def test_carriers_of_a_kernel_end_have_the_id_that_every_session_listens_to(pair):

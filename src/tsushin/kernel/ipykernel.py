@@ -134,9 +134,10 @@ class KernelCommManager(CommManager):
     # Any: as ``CommManager.send_comm`` says.
     def send_comm(self, comm: Comm, encoded: Encoded, **ways: Any) -> None:
         """See ``CommManager.send_comm``; towards plain frontends not faster than a server passes on."""
-        if not self.peers:
-            self.pace.wait()
-        super().send_comm(comm, encoded, **ways)
+        pause_s = 0.0 if self.peers else self.pace.pause()
+        if ways.get("coalesce") is None:
+            self.pace.sleep(pause_s)
+        super().send_comm(comm, encoded, **ways, pause_s=pause_s)
 
     # ------------------------------------------------------------------ the bridge
 

@@ -60,13 +60,16 @@ class Pace:
             self._refill()
             self._left = max(0.0, self._left - 1)
 
-    def wait(self) -> None:
-        """Wait until one more message may be published; at most a moment, ``1 / PER_S`` seconds."""
+    def pause(self) -> float:
+        """Return how long a message has to wait, in seconds: at most a moment, ``1 / PER_S``."""
         with self._lock:
             self._refill()
-            short = max(0.0, 1 - self._left) / PER_S
-        if short:
-            self._sleep(short)
+            return max(0.0, 1 - self._left) / PER_S
+
+    def sleep(self, pause_s: float) -> None:
+        """Wait so long, if at all."""
+        if pause_s:
+            self._sleep(pause_s)
 
     def _refill(self) -> None:
         now = self._clock()

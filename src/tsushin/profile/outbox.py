@@ -64,6 +64,7 @@ class Outbox:
         max_whole_bytes: what the route takes in one message; None for no bound.
         nbytes: of all messages kept because a peer may have missed them.
         number: comm id -> number of the last message sent.
+        paced_until: when to send what waits although nobody confirms anything; infinity for nothing.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Outbox:
         self.max_whole_bytes: int | None = None
         self.nbytes: int = 0
         self.number: dict[str, int] = {}
+        self.paced_until: float = inf
         self._peers = peers
         self._is_kernel = is_kernel
         self._carrier = TARGET if is_kernel else control_id(session)
@@ -130,11 +132,14 @@ class Outbox:
         """Keep the open and the last ``count`` messages of a comm. To be called before it is opened."""
         self._kept[comm_id] = Kept(count, self._limits)
 
-    def send(self, waiting: Waiting, now: float, max_bytes: int | None) -> None:
+    def send(
+        self, waiting: Waiting, now: float, max_bytes: int | None, *, pause_s: float = 0.0
+    ) -> None:
         """Send a message, or let it wait while too much is under way.
 
         Args:
             max_bytes: what may wait; None for any.
+            pause_s: without a peer, one that a newer one may replace waits so long.
 
         Raises:
             QueueFull: too much waits already. Nothing was done.
@@ -147,7 +152,12 @@ class Outbox:
         elif self.max_whole_bytes is not None:
             self._check_size(waiting, self.max_whole_bytes)
         if not self.is_numbering():
-            self._send_plain(waiting)
+            if waiting.coalesce is not None and pause_s:
+                self._queue.put(waiting, max_bytes)
+                self.paced_until = min(self.paced_until, now + pause_s)
+            else:
+                self.send_queued(now)  # what replaces nothing does not overtake
+                self._send_plain(waiting)
             return
         is_next = not self._queue and self._has_room()
         if waiting.pieces is None and is_next:
@@ -158,6 +168,7 @@ class Outbox:
 
     def send_queued(self, now: float) -> None:
         """Send what waits, as far as there is room now."""
+        self.paced_until = inf
         while self._queue and self._has_room():
             first = self._queue.first
             if first.pieces is not None:

@@ -149,7 +149,7 @@ class Profile:
 
     def deadline(self) -> float:
         """Return when ``tick`` is due next; infinity while nothing is."""
-        return min((peer.deadline() for peer in self.peers.values()), default=inf)
+        return min([self._outbox.paced_until, *(p.deadline() for p in self.peers.values())])
 
     def messages_to_send(self) -> list[Message]:
         """Take everything to be sent, in order."""
@@ -179,6 +179,7 @@ class Profile:
         always: bool = False,
         to: SessionId | None = None,
         token: int | None = None,
+        pause_s: float = 0.0,
     ) -> None:
         """Number a message of the router's and have it sent; while too much is under way, it waits.
 
@@ -187,13 +188,15 @@ class Profile:
             always: it may wait however much does already.
             to: at a kernel end: the one session that gets it. One that is not there means all.
             token: ``Sent`` tells how far the message with this one is.
+            pause_s: without a peer, one with ``coalesce`` waits so long for a newer one.
 
         Raises:
             QueueFull: too much waits already. Nothing was done.
             LimitExceeded: the route takes no message of that size, and there is no peer that joins pieces.
         """
         waiting = Waiting(message, kept_bytes(message), coalesce, to, token)
-        self._outbox.send(waiting, now, None if always else self.limits.max_queue_bytes)
+        max_bytes = None if always else self.limits.max_queue_bytes
+        self._outbox.send(waiting, now, max_bytes, pause_s=pause_s)
 
     def keep(self, comm_id: str, count: int) -> None:
         """Keep the open and the last ``count`` messages of a comm for who takes it up later.
@@ -359,6 +362,8 @@ class Profile:
     def tick(self, now: float) -> None:
         """Do what is due: tell what arrived, repeat how far we are, ask for what is missing."""
         self._now = now
+        if self._outbox.paced_until <= now:
+            self._outbox.send_queued(now)
         for peer in list(self.peers.values()):
             if peer.ack_at <= now:
                 self._acknowledge(peer, now)

@@ -260,6 +260,11 @@ export class Comm implements Disposable {
     }
   }
 
+  /** The live sessions that have this comm open, as far as they have said so. */
+  get peers(): readonly Peer[] {
+    return this.#manager.sessions.peers.withOpen(this.comm_id);
+  }
+
   /**
    * Return a promise of the first peer that has this comm open. Rejected at a frontend with `NoPeer` where the
    * kernel has no end that knows the profile, and with a `DOMException` called "TimeoutError" where nobody has

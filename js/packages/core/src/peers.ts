@@ -39,16 +39,16 @@ export class Peers {
     return accepted.map(([comm_id]) => comm_id);
   }
 
-  /** Say whether some peer has a comm open. */
-  hasOpen(comm_id: string): boolean {
-    return (this.#accepted.get(comm_id)?.size ?? 0) > 0;
+  /** Return the peers that have a comm open. */
+  withOpen(comm_id: string): Peer[] {
+    const sessions = [...(this.#accepted.get(comm_id) ?? [])];
+    return sessions.map((session) => this.#live.get(session)).filter((peer) => peer !== undefined);
   }
 
   /** Return a promise of the first peer, here or to come, that has accepted a comm. */
   ready(comm_id: string, about: string, options: WaitOptions): Promise<Peer> {
     const expected = new Expected<Peer>(about, options);
-    const sessions = [...(this.#accepted.get(comm_id) ?? [])];
-    const there = sessions.map((session) => this.#live.get(session)).find((peer) => peer);
+    const [there] = this.withOpen(comm_id);
     if (there !== undefined) expected.settle(there);
     else this.#waiting.set(comm_id, [...(this.#waiting.get(comm_id) ?? []), expected]);
     return expected.promise;

@@ -101,7 +101,7 @@ export class TakingUp {
       this.#gone.delete(comm_id);
       const comm = comms.get(comm_id);
       if (comm === undefined) continue;
-      if (sessions.isLive(openerOf(comm)) || sessions.peers.hasOpen(comm_id)) continue;
+      if (sessions.isLive(openerOf(comm)) || sessions.peers.withOpen(comm_id).length > 0) continue;
       const lost = `the page that opened it is gone for ${CLAIM} s`;
       this.#host.deliver(this.#host.madeUp("comm_close", { comm_id }, { lost }));
     }
