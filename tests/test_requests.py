@@ -71,6 +71,17 @@ def test_requests_and_answers_are_no_messages(pair, ends):
     assert here.poll() == there.poll() == []
 
 
+def test_the_traceback_stays_here_where_it_may_not_be_told(pair, ends):
+    here, there = ends
+    pair.frontend.allow_tracebacks = False
+    there.handle("fails", lambda msg: 1 / 0)
+    answer = here.request("fails")
+    pair.run()
+    with pytest.raises(RemoteError, match="ZeroDivisionError: division by zero") as caught:
+        answer.result(0)
+    assert caught.value.remote_traceback == ""
+
+
 def test_what_the_function_raises_is_a_remote_error_with_its_traceback(pair, ends):
     here, there = ends
 

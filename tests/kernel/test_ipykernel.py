@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from kernel.peer import data_of, of_type, printed
+from kernel.peer import data_of, of_type, printed, started
 from malformed import GOOD, malformed
 
 ECHO = """
@@ -458,3 +458,11 @@ manager.delivery, manager._has_noted = delivery, noted
 """)
     [note] = kernel.value("faults")
     assert 'handlers with run="thread" run when a cell asks' in note
+
+
+@pytest.mark.parametrize(("said", "is_told"), [("0", "False"), ("1", "True")])
+def test_the_environment_says_whether_tracebacks_are_told(said, is_told):
+    with started(env={"TSUSHIN_TRACEBACKS": said}) as peer:
+        assert (
+            printed(peer.run("print(tsushin.comm_manager().allow_tracebacks)")).strip() == is_told
+        )

@@ -304,6 +304,7 @@ def test_another_kernel_end_with_another_session_loses_every_comm_too(pair):
     [
         {"profile": "1"},
         {"profile": 1},
+        {"profile": 1, "session": "somebody else", "epoch": "e"},
         {"seen": {"c": -1}},
         {"want": {"c": [1]}},
         {"again": [{"header": 1, "content": {}}]},

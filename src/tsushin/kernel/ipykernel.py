@@ -12,6 +12,7 @@ Spec: Jupyter messaging, "Custom Messages" and "Comm info".
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
@@ -34,6 +35,9 @@ from tsushin.manager import AnyComm, CommManager, Target
 from tsushin.protocol.buffers import Encoded
 from tsushin.protocol.messages import COMM_TYPES, ClassicMessage, Message
 from tsushin.runtime import Handler, Run, Runtime
+
+
+TRACEBACKS = "TSUSHIN_TRACEBACKS"
 
 
 class KernelCommManager(CommManager):
@@ -75,6 +79,7 @@ class KernelCommManager(CommManager):
         self._shared = comms
         self._bridge: Bridge | None = None
         self.pace: Pace = Pace()
+        self.allow_tracebacks: bool = os.environ.get(TRACEBACKS, "1") not in ("", "0")
         self.lenient_targets: set[str] = set()
         self._has_noted = False
         about = "a notebook's kernel behind a bridge"

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import Final
 
-from tsushin.errors import RemoteProtocolError
+from tsushin.errors import RemoteProtocolError, quote
 from tsushin.profile.control import (
     FEATURES,
     PROFILE,
@@ -566,6 +566,9 @@ class Profile:
         """Take in a hello. None where everything has to begin anew."""
         if not hello.session or not hello.epoch:
             raise RemoteProtocolError(f"{TARGET}: hello: expected session and epoch")
+        if self.is_kernel and comm_id != control_id(hello.session):
+            about = f"expected the comm id {quote(control_id(hello.session))}, got {quote(comm_id)}"
+            raise RemoteProtocolError(f"{TARGET}: hello: {about}")
         known = self._silent.pop(hello.session, None) or self.peers.get(hello.session)
         if known is not None:
             self.peers[known.session] = known

@@ -12,7 +12,7 @@
  *
  * Spec: spec/profile.md, "Sessions" and "Sequence".
  */
-import { RemoteProtocolError } from "../errors.js";
+import { RemoteProtocolError, quote } from "../errors.js";
 import { keptBytes } from "../protocol/inbox.js";
 import type { Limits } from "../protocol/limits.js";
 import { DEFAULT_LIMITS } from "../protocol/limits.js";
@@ -564,6 +564,11 @@ export class Profile {
   #meet(hello: Control, comm_id: string, now: number): Peer | null {
     if (hello.session === "" || hello.epoch === "") {
       throw new RemoteProtocolError(`${TARGET}: hello: expected session and epoch`);
+    }
+    const control = controlId(hello.session);
+    if (this.isKernel && comm_id !== control) {
+      const about = `expected the comm id ${quote(control)}, got ${quote(comm_id)}`;
+      throw new RemoteProtocolError(`${TARGET}: hello: ${about}`);
     }
     const known = this.#silent.get(hello.session) ?? this.peers.get(hello.session) ?? null;
     this.#silent.delete(hello.session);
