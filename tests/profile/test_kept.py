@@ -34,6 +34,7 @@ def test_messages_are_bounded_in_bytes():
     for n in range(5):
         kept.put(message("comm_msg", n), 10)
     assert kept.messages() == [OPEN, message("comm_msg", 3), message("comm_msg", 4)]
+    assert kept.nbytes == 30
 
 
 def test_a_large_open_is_not_kept_and_then_there_is_nothing_to_take_up():

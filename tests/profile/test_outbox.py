@@ -260,6 +260,20 @@ def test_what_is_queued_and_kept_is_bounded_while_a_large_message_leaves(pair):
     assert (outbox.queued_bytes(), outbox.nbytes) == (0, 0)
 
 
+def test_what_is_kept_of_all_comms_is_bounded():
+    pair = comm_pair(limits=Limits(max_all_history_bytes=10_000))
+    comms = [pair.kernel.new_comm("t", {"n": n}, buffers=[bytes(3000)]) for n in range(5)]
+    outbox = pair.kernel.sessions._profile._outbox
+    assert [len(outbox.kept(comm.comm_id)) for comm in comms] == [1, 1, 1, 0, 0]
+    comms[0].close()
+    again = pair.kernel.new_comm("t", buffers=[bytes(3000)])
+    assert len(outbox.kept(again.comm_id)) == 1
+    for comm in comms[1:]:
+        comm.close()
+    again.close()
+    assert outbox._kept_bytes == 0
+
+
 def test_without_a_peer_what_a_newer_one_replaces_may_wait_and_nothing_overtakes_it(pair):
     profile, sent = pair.kernel.sessions._profile, []
     comm = pair.kernel.new_comm("t")

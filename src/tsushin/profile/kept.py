@@ -19,28 +19,33 @@ class Kept:
 
     Args:
         count: how many of its messages, besides the open. They have at most ``max_history_bytes``.
+
+    Attributes:
+        nbytes: what is kept.
     """
 
-    __slots__ = ("_count", "_limits", "_messages", "_nbytes", "_open")
+    __slots__ = ("_count", "_limits", "_messages", "_open", "_open_bytes", "nbytes")
 
     def __init__(self, count: int = 0, limits: Limits = DEFAULT_LIMITS) -> None:
         self._count = count
         self._limits = limits
         self._open: Message | None = None
         self._messages: deque[tuple[Message, int]] = deque()
-        self._nbytes = 0
+        self._open_bytes = 0
+        self.nbytes: int = 0
 
     def put(self, message: Message, nbytes: int) -> None:
         """A message of the comm has left."""
         if message.msg_type == "comm_open":
-            self._open = message if nbytes <= MAX_OPEN_BYTES else None
+            if nbytes <= MAX_OPEN_BYTES:
+                self._open, self._open_bytes = message, nbytes
+                self.nbytes += nbytes
             return
         self._messages.append((message, nbytes))
-        self._nbytes += nbytes
-        while self._messages and (
-            len(self._messages) > self._count or self._nbytes > self._limits.max_history_bytes
-        ):
-            self._nbytes -= self._messages.popleft()[1]
+        self.nbytes += nbytes
+        most = self._limits.max_history_bytes + self._open_bytes
+        while self._messages and (len(self._messages) > self._count or self.nbytes > most):
+            self.nbytes -= self._messages.popleft()[1]
 
     def messages(self) -> list[Message]:
         """Return what is kept, in order; the open first, or nothing where it is not kept."""

@@ -93,6 +93,7 @@ class Outbox:
         self._closed: set[str] = set()  # comms whose close is not yet seen by all
         self._history: dict[str, History] = {}
         self._kept: dict[str, Kept] = {}
+        self._kept_bytes = 0  # of all of them
         self._queue = Queue()
 
     # ------------------------------------------------------------------ asking
@@ -130,6 +131,7 @@ class Outbox:
 
     def keep(self, comm_id: str, count: int) -> None:
         """Keep the open and the last ``count`` messages of a comm. To be called before it is opened."""
+        self.forget_kept(comm_id)
         self._kept[comm_id] = Kept(count, self._limits)
 
     def send(
@@ -250,7 +252,8 @@ class Outbox:
 
     def forget_kept(self, comm_id: str) -> None:
         """Forget what was kept for who takes up a comm."""
-        self._kept.pop(comm_id, None)
+        kept = self._kept.pop(comm_id, None)
+        self._kept_bytes -= 0 if kept is None else kept.nbytes
 
     def reset(self) -> None:
         """Forget everything: the other end's life is over, or ours is."""
@@ -258,6 +261,7 @@ class Outbox:
         self.forget_history()
         self.number.clear()
         self._kept.clear()
+        self._kept_bytes = 0
 
     # ------------------------------------------------------------------ inside
 
@@ -313,13 +317,22 @@ class Outbox:
     def _left(self, waiting: Waiting) -> None:
         """The whole of a message has left."""
         self._tell_sent(waiting, waiting.nbytes)
-        kept = self._kept.get(waiting.comm_id)
         if waiting.message.msg_type == "comm_close":
-            self._kept.pop(waiting.comm_id, None)
+            self.forget_kept(waiting.comm_id)
             if self.is_numbering():
                 self._closed.add(waiting.comm_id)
-        elif kept is not None and waiting.to is None:
-            kept.put(waiting.message, waiting.nbytes)
+        elif waiting.to is None:
+            self._put_kept(waiting)
+
+    def _put_kept(self, waiting: Waiting) -> None:
+        kept = self._kept.get(waiting.comm_id)
+        if kept is None:
+            return
+        before = kept.nbytes
+        kept.put(waiting.message, waiting.nbytes)
+        self._kept_bytes += kept.nbytes - before
+        if self._kept_bytes > self._limits.max_all_history_bytes:
+            self.forget_kept(waiting.comm_id)  # what is there already stays
 
     def _tell_sent(self, waiting: Waiting, nbytes: int) -> None:
         if waiting.token is not None:

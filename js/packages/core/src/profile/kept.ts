@@ -17,7 +17,9 @@ export class Kept {
   readonly #limits: Limits;
   readonly #messages: { message: Message; nbytes: number }[] = [];
   #open: Message | null = null;
-  #nbytes = 0;
+  #openBytes = 0;
+  /** What is kept, in bytes. */
+  nbytes = 0;
 
   /** `count` is how many of its messages, besides the open. They have at most `max_history_bytes`. */
   constructor(count = 0, limits: Limits = DEFAULT_LIMITS) {
@@ -28,15 +30,19 @@ export class Kept {
   /** A message of the comm has left. */
   put(message: Message, nbytes: number): void {
     if (msgType(message) === "comm_open") {
-      this.#open = nbytes <= MAX_OPEN_BYTES ? message : null;
+      if (nbytes > MAX_OPEN_BYTES) return;
+      this.#open = message;
+      this.#openBytes = nbytes;
+      this.nbytes += nbytes;
       return;
     }
     this.#messages.push({ message, nbytes });
-    this.#nbytes += nbytes;
-    while (this.#messages.length > this.#count || this.#nbytes > this.#limits.max_history_bytes) {
+    this.nbytes += nbytes;
+    const most = this.#limits.max_history_bytes + this.#openBytes;
+    while (this.#messages.length > this.#count || this.nbytes > most) {
       const oldest = this.#messages.shift();
       if (oldest === undefined) return;
-      this.#nbytes -= oldest.nbytes;
+      this.nbytes -= oldest.nbytes;
     }
   }
 

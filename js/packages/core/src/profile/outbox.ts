@@ -72,6 +72,7 @@ export class Outbox {
   readonly #closed = new Set<string>(); // comms whose close is not yet seen by all
   readonly #history = new Map<string, History>();
   readonly #kept = new Map<string, Kept>();
+  #keptBytes = 0; // of all of them
   #queue = new Queue();
 
   constructor(options: OutboxOptions) {
@@ -122,6 +123,7 @@ export class Outbox {
 
   /** Keep the open and the last `count` messages of a comm. To be called before it is opened. */
   keep(comm_id: string, count: number): void {
+    this.forgetKept(comm_id);
     this.#kept.set(comm_id, new Kept(count, this.#options.limits));
   }
 
@@ -239,6 +241,7 @@ export class Outbox {
 
   /** Forget what was kept for who takes up a comm. */
   forgetKept(comm_id: string): void {
+    this.#keptBytes -= this.#kept.get(comm_id)?.nbytes ?? 0;
     this.#kept.delete(comm_id);
   }
 
@@ -248,6 +251,7 @@ export class Outbox {
     this.forgetHistory();
     this.number.clear();
     this.#kept.clear();
+    this.#keptBytes = 0;
   }
 
   // ---------------------------------------------------------------- inside
@@ -312,11 +316,21 @@ export class Outbox {
     const { comm_id, message, nbytes, to } = waiting;
     this.#tellSent(waiting, nbytes);
     if (msgType(message) === "comm_close") {
-      this.#kept.delete(comm_id);
+      this.forgetKept(comm_id);
       if (this.isNumbering()) this.#closed.add(comm_id);
     } else if (to === null) {
-      this.#kept.get(comm_id)?.put(message, nbytes);
+      this.#putKept(waiting);
     }
+  }
+
+  #putKept({ comm_id, message, nbytes }: Waiting): void {
+    const kept = this.#kept.get(comm_id);
+    if (kept === undefined) return;
+    const before = kept.nbytes;
+    kept.put(message, nbytes);
+    this.#keptBytes += kept.nbytes - before;
+    // What is there already stays.
+    if (this.#keptBytes > this.#options.limits.max_all_history_bytes) this.forgetKept(comm_id);
   }
 
   #tellSent({ token, nbytes: total }: Waiting, nbytes: number): void {
