@@ -36,7 +36,6 @@ from tsushin.protocol.buffers import Encoded
 from tsushin.protocol.messages import COMM_TYPES, ClassicMessage, Message
 from tsushin.runtime import Handler, Run, Runtime
 
-
 TRACEBACKS = "TSUSHIN_TRACEBACKS"
 
 
