@@ -29,8 +29,9 @@ def pair():
     return pair
 
 
-def listen(into):
+def listen(into, answer=None):
     def target(comm, msg):
+        comm.handle("who", lambda _: answer)
         comm.on_msg(lambda m: into.append(m["content"]["data"]["n"]))
         comm.on_close(lambda _: into.append("closed"))
         comm.on_gap(lambda missed: into.append(f"gap {missed}"))
@@ -386,9 +387,10 @@ class Link(RuleBasedStateMachine):
         self.pair = comm_pair(frontends=2, on_unknown="ignore")
         self.expected = {end: [] for end in ("kernel", "frontend 0", "frontend 1")}
         self.got = {end: [] for end in self.expected}
+        self.asked = []
         for front in self.pair.frontends:
-            front.register_target("t", listen(self.got[front.name]))
-        self.pair.kernel.register_target("k", listen(self.got["kernel"]))
+            front.register_target("t", listen(self.got[front.name], answer=front.name))
+        self.pair.kernel.register_target("k", listen(self.got["kernel"], answer="kernel"))
         self.pair.join()
         self.comm = self.pair.kernel.new_comm("t", comm_id="kernels")
         self.back = self.pair.frontends[0].new_comm("k", comm_id="frontends")
@@ -415,6 +417,11 @@ class Link(RuleBasedStateMachine):
         self.n += 1
         self.back.send({"n": self.n}, buffers=[LARGE] if is_large else None)
         self.expected["kernel"].append(self.n)
+
+    @rule(whom=st.sampled_from([None, "frontend 0", "frontend 1", "kernel"]))
+    def somebody_is_asked(self, whom):
+        comm, to = (self.back, None) if whom == "kernel" else (self.comm, whom)
+        self.asked.append((whom, comm.request("who", timeout=None, to=to)))
 
     @rule(data=st.data(), what=st.sampled_from(["step", "step", "drop", "repeat"]))
     @precondition(lambda self: self.pair.choices())
@@ -460,9 +467,84 @@ class Link(RuleBasedStateMachine):
             self.pair.pass_time(20)
         self.patch.undo()
         assert self.got == self.expected
+        for whom, answer in self.asked:
+            assert whom in (None, answer.result(0))
         for end in self.pair.ends:
             assert end.sessions._profile._outbox._history == {}
 
 
+class ComingAndGoing(RuleBasedStateMachine):
+    """A frontend that goes, comes back, and misses what is said in between; the other one misses nothing.
+
+    While it is away its link loses whatever the test likes. What it heard before it went, and what is sent
+    while it is here, it gets, once and in order.
+    """
+
+    @initialize()
+    def begin(self):
+        self.pair = comm_pair(frontends=2, on_unknown="ignore")
+        self.stays, self.goes = self.pair.frontends
+        self.got, self.due = {"stays": [], "goes": []}, {"stays": [], "goes": []}
+        self.stays.register_target("t", listen(self.got["stays"]))
+        self.goes.register_target("t", listen(self.got["goes"]))
+        self.pair.join()
+        self.comm = self.pair.kernel.new_comm("t", comm_id="kernels")
+        self.pair.run()
+        self.n, self.is_here, self.passed = 0, True, 0.0
+
+    @rule(times=st.integers(1, 70))
+    def kernel_sends(self, times):
+        for _ in range(times):
+            self.n += 1
+            self.comm.send({"n": self.n})
+            self.due["stays"].append(self.n)
+            if self.is_here:
+                self.due["goes"].append(self.n)
+
+    @rule(most=st.integers(1, 20))
+    @precondition(lambda self: self.goes.links[0].held())
+    def its_link_loses(self, most):
+        lose(self.goes, most=most)
+
+    @rule()
+    @precondition(lambda self: not self.is_here)
+    def it_comes_back(self):
+        self.goes.sessions.join()
+        lose(self.goes)
+        self.pair.run()
+        self.is_here = bool(self.goes.peers)
+
+    @rule()
+    @precondition(lambda self: self.is_here)
+    def it_goes(self):
+        self.pair.pass_time(20)  # it has what is due
+        self.goes.sessions.leave()
+        self.pair.run()
+        self.is_here = False
+
+    @rule(seconds=st.floats(0.01, 3))
+    @precondition(lambda self: self.passed < 12)
+    def time_passes(self, seconds):
+        self.passed += seconds
+        self.pair.pass_time(seconds)
+
+    @invariant()
+    def nothing_is_doubled_or_out_of_order(self):
+        for got in self.got.values():
+            assert got == sorted(set(got))
+
+    def teardown(self):
+        if not hasattr(self, "pair"):
+            return
+        for _ in range(MAX_ASKS + 3):
+            self.pair.pass_time(20)
+        assert self.got["stays"] == self.due["stays"]
+        assert set(self.due["goes"]) <= set(self.got["goes"])
+        for end in self.pair.ends:
+            assert end.sessions._profile._outbox._history == {}
+
+
+TestComingAndGoing = ComingAndGoing.TestCase
+TestComingAndGoing.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
 TestLink = Link.TestCase
 TestLink.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -338,7 +338,7 @@ const ignore = () => undefined;
 describe("any order of events among a kernel end and two frontends", () => {
   type Act =
     | { act: "kernel sends"; times: number }
-    | { act: "frontend sends" | "hello"; front: number }
+    | { act: "frontend sends" | "hello" | "kernel sends to one" | "kernel asks one"; front: number }
     | { act: "step" | "drop" | "repeat"; choice: number }
     | { act: "time"; seconds: number };
   const front = fc.nat(1);
@@ -346,7 +346,10 @@ describe("any order of events among a kernel end and two frontends", () => {
   const acts = fc.array(
     fc.oneof<fc.Arbitrary<Act>[]>(
       fc.record({ act: fc.constant("kernel sends"), times: fc.integer({ min: 1, max: 70 }) }),
-      fc.record({ act: fc.constantFrom("frontend sends", "hello"), front }),
+      fc.record({
+        act: fc.constantFrom("frontend sends", "hello", "kernel sends to one", "kernel asks one"),
+        front,
+      }),
       fc.record({ act: fc.constantFrom("step", "step", "drop", "repeat"), choice }),
       fc.record({
         act: fc.constant("time"),
@@ -361,6 +364,8 @@ describe("any order of events among a kernel end and two frontends", () => {
     readonly pair = new StepPair({ frontends: 2, on_unknown: "ignore" });
     readonly sent: unknown[][] = [[], [], []]; // to the kernel, to each frontend
     readonly got: unknown[][] = [[], [], []];
+    /** Whom the kernel has asked, and the answers to come. */
+    readonly asked: [string, Promise<unknown>][] = [];
     readonly #comm: Comm;
     readonly #back: readonly Comm[];
     #n = 0;
@@ -368,8 +373,12 @@ describe("any order of events among a kernel end and two frontends", () => {
     constructor() {
       const { kernel, frontends } = this.pair;
       kernel.manager.register_target("k", listen(this.got[0] ?? []));
-      frontends.forEach(({ manager }, i) => {
-        manager.register_target("t", listen(this.got[i + 1] ?? []));
+      frontends.forEach(({ manager, name }, i) => {
+        const hear = listen(this.got[i + 1] ?? []);
+        manager.register_target("t", (comm) => {
+          comm.handle("who", () => name);
+          hear(comm);
+        });
       });
       this.pair.join();
       this.#comm = kernel.manager.new_comm("t");
@@ -386,6 +395,15 @@ describe("any order of events among a kernel end and two frontends", () => {
         case "frontend sends":
           this.#send(this.#back[0], [0]);
           return;
+        case "kernel sends to one":
+          this.#send(this.#comm, [what.front + 1], `frontend ${what.front}`);
+          return;
+        case "kernel asks one": {
+          const to = `frontend ${what.front}`;
+          const answer = this.#comm.request("who", null, { to, timeout: Infinity });
+          this.asked.push([to, answer]);
+          return;
+        }
         case "hello":
           pair.frontends[what.front]?.manager.sessions.join();
           return;
@@ -403,16 +421,16 @@ describe("any order of events among a kernel end and two frontends", () => {
       }
     }
 
-    #send(comm: Comm | undefined, to: number[]): void {
+    #send(comm: Comm | undefined, to: number[], session: string | null = null): void {
       this.#n += 1;
-      comm?.send({ n: this.#n });
+      comm?.send({ n: this.#n }, null, null, { to: session });
       for (const i of to) this.sent[i]?.push(this.#n);
     }
   }
 
-  it("nothing is lost, doubled or out of order, and in the end nothing is kept", () => {
-    fc.assert(
-      fc.property(acts, (chosen) => {
+  it("nothing is lost, doubled or out of order, and in the end nothing is kept", async () => {
+    await fc.assert(
+      fc.asyncProperty(acts, async (chosen) => {
         const network = new Network();
         for (const what of chosen) {
           network.do(what);
@@ -421,6 +439,7 @@ describe("any order of events among a kernel end and two frontends", () => {
         }
         network.pair.passTime(160);
         expect(network.got).toEqual(network.sent);
+        for (const [whom, answer] of network.asked) expect(await answer).toBe(whom);
         network.pair.drop(network.pair.kernel, "shell");
         network.pair.passTime(3600);
         expect(network.pair.choices()).toEqual([]);
