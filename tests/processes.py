@@ -63,8 +63,18 @@ class JupyterServer:
 
 
 @contextmanager
-def jupyter_server(folder, *, frontends=False, python=sys.executable, env=None, settings=None):
-    """Run a Jupyter Server on a free loopback port until the block ends.
+def jupyter_server(
+    folder,
+    *,
+    frontends=False,
+    python=sys.executable,
+    env=None,
+    settings=None,
+    port=None,
+    ip="127.0.0.1",
+    prefix=(),
+):
+    """Run a Jupyter Server until the block ends, unless it was killed before.
 
     Args:
         folder: its root.
@@ -72,12 +82,15 @@ def jupyter_server(folder, *, frontends=False, python=sys.executable, env=None, 
         python: of the environment that has the server.
         env: its environment; default: this one, with the tsushin under test.
         settings: more of its settings, by name.
+        port: default: one that is free.
+        ip: the address it listens on.
+        prefix: words before its command, such as ``ip netns exec``.
     """
-    port = free_port()
-    command = [python, "-m", "jupyter_server", "--no-browser", "--allow-root"]
+    port = port or free_port()
+    command = [*prefix, python, "-m", "jupyter_server", "--no-browser", "--allow-root"]
     settings = {
         **(settings or {}),
-        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.ip": ip,
         "ServerApp.port": port,
         "ServerApp.port_retries": 0,
         "ServerApp.root_dir": folder,
@@ -92,13 +105,13 @@ def jupyter_server(folder, *, frontends=False, python=sys.executable, env=None, 
         stderr=subprocess.PIPE,
         text=True,
     )
-    server = JupyterServer(f"http://127.0.0.1:{port}/", TOKEN, process, [])
+    server = JupyterServer(f"http://{ip}:{port}/", TOKEN, process, [])
     is_ready = threading.Event()
     reader = threading.Thread(target=read_log, args=(server, is_ready))
     reader.start()
     try:
         assert is_ready.wait(START_S), "".join(server.log)
-        wait_listening(port, process)
+        wait_listening(ip, port, process)
         yield server
     finally:
         process.terminate()
@@ -117,12 +130,12 @@ def stop(process):
         process.wait(STOP_S)
 
 
-def wait_listening(port, process):
+def wait_listening(ip, port, process):
     """Return once the port takes connections: a server says that it runs a moment earlier."""
     until = time.monotonic() + START_S
     while time.monotonic() < until and process.poll() is None:
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
+            socket.create_connection((ip, port)).close()
         except ConnectionRefusedError:
             time.sleep(0.02)  # nothing tells; a refused connection returns at once
         else:

@@ -8,12 +8,22 @@ from urllib.parse import urlsplit
 
 
 class Proxy:
-    """A TCP proxy in front of a server; ``cut`` breaks every connection, ``is_down`` refuses new ones."""
+    """A TCP proxy in front of a server.
+
+    ``cut`` breaks every connection, and ``is_down`` refuses new ones. ``freeze`` lets nothing through until
+    ``thaw``, and says nothing.
+
+    Attributes:
+        accepted: how many connections were made.
+    """
 
     def __init__(self, url):
         self._to = urlsplit(url)
         self._writers = set()
+        self._flows = asyncio.Event()
+        self._flows.set()
         self.is_down = False
+        self.accepted = 0
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -23,23 +33,37 @@ class Proxy:
 
     async def __aexit__(self, *_):
         self.cut()
+        self.thaw()
         self._server.close()
 
     def cut(self):
         for writer in self._writers:
             writer.transport.abort()
 
+    def freeze(self):
+        self._flows.clear()
+
+    def thaw(self):
+        self._flows.set()
+
     async def _accept(self, reader, writer):
-        if self.is_down:
+        self.accepted += 1
+        await self._flows.wait()
+        there = None
+        with contextlib.suppress(ConnectionRefusedError):  # of a server that is away
+            if not self.is_down:
+                there = await asyncio.open_connection(self._to.hostname, self._to.port)
+        if there is None:
             writer.transport.abort()
             return
-        there = await asyncio.open_connection(self._to.hostname, self._to.port)
         self._writers |= {writer, there[1]}
         await asyncio.gather(self._copy(reader, there[1]), self._copy(there[0], writer))
 
     async def _copy(self, reader, writer):
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 16):
+                await self._flows.wait()
                 writer.write(data)
                 await writer.drain()
+            await self._flows.wait()
         writer.close()

@@ -99,6 +99,20 @@ def test_a_kernel_end_that_has_left_is_not_waited_for():
             wait.result(0)
 
 
+def test_a_kernel_end_that_is_found_while_a_hello_is_under_way_meets_it_once():
+    pair = comm_pair()
+    seen = []
+    pair.kernel.on_peer(lambda peer, is_live: seen.append(is_live))
+    pair.frontend.sessions.join()  # it has announced itself
+    pair.frontend.sessions.found()  # and says so when asked
+    pair.run()
+    assert seen == [True]
+    pair.frontend.sessions.found()  # asked again, over a new link
+    pair.run()
+    assert len(pair.frontend.peers) == 1
+    assert seen == [True]
+
+
 def test_of_what_waits_with_one_key_only_the_newest_is_sent():
     pair, comm = joined()
     for n in range(MANY):

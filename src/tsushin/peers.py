@@ -65,10 +65,12 @@ class Peers:
 
     # ------------------------------------------------------------------ what the profile tells
 
-    def joined(self, peer: Peer) -> None:
-        """A peer said hello."""
+    def joined(self, peer: Peer) -> bool:
+        """A peer said hello; return whether it was not there before."""
         with self._lock:
+            is_new = peer.session not in self._live
             self._live[peer.session] = peer
+        return is_new
 
     def left(self, session: str) -> Peer | None:
         """A peer is gone; return what it was."""

@@ -260,10 +260,21 @@ class Sessions:
         """At a frontend: it is about to find out whether the kernel has such an end."""
         self._hopes_until = inf
 
+    def found(self) -> None:
+        """At a frontend: the kernel has said that it has such an end. Say hello, if that is not under way."""
+        if self._profile.peers or not self._profile.is_asking:
+            self.join()
+
     def decline(self) -> None:
         """At a frontend: the kernel has said that it has no such end, or does not say."""
         if not self._profile.peers and not self._profile.is_asking:
             self._meet([Declined()])
+        self._do(self._profile.resume)
+
+    def pause(self) -> None:
+        """At a frontend: the link is away; nothing is said or given up before ``join`` or ``decline``."""
+        with self._lock:
+            self._profile.pause()
 
     def leave(self) -> None:
         """Say goodbye."""
@@ -442,14 +453,17 @@ class Sessions:
                 if not self._profile.is_kernel:
                     self._hopes_until = -inf  # a frontend has one kernel end: here it is
                 peer = Peer(event.session, frozenset(event.features))
-                self.peers.joined(peer)
+                is_new = self.peers.joined(peer)
                 self._remember_tab(event)
                 self._settle_first()
-                self._tell(peer, is_live=True)
+                self._hooks.peers_changed()
+                if is_new:  # not one whose link was away
+                    self._tell(peer, is_live=True)
             case Left():
                 accepted = self.peers.accepted_by(event.session)
                 gone = self.peers.left(event.session)
                 if gone is not None:
+                    self._hooks.peers_changed()
                     self._tell(gone, is_live=False)
                     self._hooks.peer_left(event.session, accepted)
             case Restarted():
@@ -474,7 +488,6 @@ class Sessions:
                 del self._tabs[next(iter(self._tabs))]
 
     def _tell(self, peer: Peer, *, is_live: bool) -> None:
-        self._hooks.peers_changed()
         callback = self._on_peer
         if callback is not None:
             self._runtime.soon(lambda: self._guarded("on_peer", callback, peer, is_live))

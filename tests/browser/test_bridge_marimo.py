@@ -145,7 +145,7 @@ def marimo_server(folder, mode):
             stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
-            wait_listening(port, process)
+            wait_listening("127.0.0.1", port, process)
             yield f"http://127.0.0.1:{port}/"
         finally:
             process.terminate()

@@ -71,7 +71,7 @@ def test_a_part_of_an_array_arrives_as_that_part(document):
 def test_after_a_reload_the_kernels_comm_goes_on(document):
     assert document("reload") == {
         "same": True,
-        "open": [{}, {"restored": True}],
+        "open": [{"hello": 1}, {"restored": True}],
         "answer": {"to": "the new page"},
         "kernel": [[[{"after": "reload"}, []]], []],
     }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from interop.test_jupyterlab_services import FOLDER, node  # noqa: F401 (a fixture)
 from interop.test_no_loss import OPEN, kernel_id, server  # noqa: F401 (fixtures)
+from processes import free_port, jupyter_server
 from proxies import Proxy
 from tsushin import connect
 from tsushin.frontend.rest import Server
@@ -30,9 +33,9 @@ class Page:
     def do(self, name, argument=None):
         self._process.stdin.write(json.dumps([name, argument]).encode() + b"\n")
 
-    async def hears(self, *keys):
+    async def hears(self, *keys, seconds=TIMEOUT_S):
         """Return the next thing heard that has one of these keys."""
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(seconds):
             while True:
                 line = await self._process.stdout.readline()
                 assert line, (await self._process.stderr.read()).decode()
@@ -45,33 +48,43 @@ class Page:
         return [heard[key] for heard in self.heard if key in heard]
 
 
+@asynccontextmanager
+async def running_page(node, url, token, kernel_id):  # noqa: F811 (not the fixtures)
+    """Run a page that has one comm of the kernel, and knows its end."""
+    process = await asyncio.create_subprocess_exec(
+        *(node, FOLDER / "link.mjs", INDEX.as_uri(), url, token, kernel_id),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        page = Page(process)
+        page.do("execute", f"heard = []\n{OPEN}\n{HEAR}\n{HANDLE}")
+        await page.hears("opened")
+        page.do("join")
+        await page.hears("joined")
+        yield page
+        page.do("close")
+        async with asyncio.timeout(TIMEOUT_S):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 @pytest.fixture
 async def page(node, server, kernel_id):  # noqa: F811 (the fixtures)
-    """A page behind a proxy that has one comm of the kernel, and knows its end; yields both."""
-    async with Proxy(server.url) as proxy:
-        process = await asyncio.create_subprocess_exec(
-            *(node, FOLDER / "link.mjs", INDEX.as_uri(), proxy.url, server.token, kernel_id),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            page = Page(process)
-            page.do("execute", f"heard = []\n{OPEN}\n{HEAR}")
-            await page.hears("opened")
-            page.do("join")
-            await page.hears("joined")
-            yield page, proxy
-            page.do("close")
-            async with asyncio.timeout(TIMEOUT_S):
-                assert await process.wait() == 0
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+    """A page behind a proxy; yields both."""
+    async with (
+        Proxy(server.url) as proxy,
+        running_page(node, proxy.url, server.token, kernel_id) as page,
+    ):
+        yield page, proxy
 
 
 HEAR = "f = c.on_msg(lambda m: heard.append(m['content']['data']['n']))"
+HANDLE = "g = c.handle('double', lambda m: 2 * m['content']['data']['n'])"
 
 
 async def cut(page, proxy):
@@ -97,6 +110,7 @@ async def test_what_was_sent_while_the_link_was_away_arrives_at_both_ends(page, 
         await page.hears("got")
         await heard_by_kernel(other, [0])
         await cut(page, proxy)
+        page.do("request")
         page.do("send", numbers[1:])
         await other.execute("for n in range(1, 50): c.send({'n': n})")
         page.do("state")
@@ -110,6 +124,7 @@ async def test_what_was_sent_while_the_link_was_away_arrives_at_both_ends(page, 
         page.do("execute", "2")
         assert (await page.hears("result"))["result"] == "2"
     assert page.all("got") == numbers
+    assert page.all("answer") == [42]
     assert page.all("gap") == page.all("closed_by") == page.all("status") == []
 
 
@@ -143,3 +158,47 @@ async def test_a_kernel_that_was_ended_while_the_link_was_away_loses_the_comms(p
     assert closed == {"closed_by": "lost", "tsushin": {"lost": "the kernel was shut down"}}
     page.do("execute", "2")
     assert (await page.hears("error"))["error"] == "kernel_gone"
+
+
+async def test_a_server_that_is_killed_takes_the_kernel_with_it_and_the_next_one_tells(
+    node,  # noqa: F811
+    tmp_path,
+):
+    port = free_port()
+    with jupyter_server(tmp_path, port=port) as server:  # noqa: F811
+        kernel_id = await Server(server.url, token=server.token).start("python3")
+        async with running_page(node, server.url, server.token, kernel_id) as page:
+            page.do("execute", "import time; time.sleep(100)")
+            page.do("request")
+            server.process.kill()
+            assert (await page.hears("error"))["error"] == "transport_lost"
+            page.do("state")
+            assert await page.hears("closed") == {"closed": False, "comm_closed": False}
+            with jupyter_server(tmp_path, port=port):
+                closed = await page.hears("closed_by")
+                why = {"lost": "the kernel was shut down"}
+                assert closed == {"closed_by": "lost", "tsushin": why}
+                await page.hears("request_error")
+                page.do("execute", "2")
+                assert (await page.hears("error"))["error"] == "kernel_gone"
+                assert page.all("request_error") == ["kernel_gone"]
+
+
+@pytest.mark.matrix
+@pytest.mark.timeout(180)
+async def test_a_server_that_is_killed_and_stays_away_ends_everything_after_60_s(node, tmp_path):  # noqa: F811
+    with jupyter_server(tmp_path) as server:  # noqa: F811
+        kernel_id = await Server(server.url, token=server.token).start("python3")
+        async with running_page(node, server.url, server.token, kernel_id) as page:
+            page.do("execute", "import time; time.sleep(100)")
+            server.process.kill()
+            killed_at = time.monotonic()
+            assert (await page.hears("error"))["error"] == "transport_lost"
+            page.do("request")
+            closed = await page.hears("closed_by", seconds=90)
+            assert 59 < time.monotonic() - killed_at < 70
+            assert closed == {"closed_by": "lost", "tsushin": {"lost": "the link was lost"}}
+            await page.hears("status")
+            page.do("execute", "2")
+            assert (await page.hears("error"))["error"] == "transport_lost"
+            assert page.all("request_error") == ["transport_lost"]

@@ -194,7 +194,9 @@ def test_a_peer_that_answers_nothing_any_more_is_gone_and_holds_nothing(pair):
     pair.frontends[1].links[0].cut()
     comm = pair.kernel.new_comm("t")
     comm.send({"n": 1})
-    pair.pass_time(REPEAT_S * 2 ** (MAX_REPEATS + 1))
+    pair.pass_time(126.9)
+    assert seen == []
+    pair.pass_time(0.2)
     assert [p.session for p in pair.kernel.peers] == ["frontend 0"]
     assert seen == [("frontend 1", False)]
     assert pair.kernel.sessions._profile._outbox._history == {}
@@ -217,6 +219,22 @@ def test_one_that_said_nothing_for_long_and_comes_back_goes_on_where_it_was(pair
     pair.pass_time(100)
     assert {p.session for p in pair.kernel.peers} == {"frontend 0", "frontend 1"}
     assert sorted(map(str, pair.frontends[1].got)) == ["2", "gap 1"]
+
+
+def test_one_that_was_silent_and_got_everything_all_the_same_has_no_gap(pair):
+    frontend = pair.frontends[0]
+    pair.join(frontend)
+    comm = pair.kernel.new_comm("t")
+    pair.run()
+    link = frontend.links[0]
+    link.cut()
+    comm.send({"n": 0})
+    pair.pass_time(130)
+    assert pair.kernel.peers == ()
+    before = len(pair.sent)
+    comm.send({"n": 1})
+    kept = [m for m in pair.sent[before:] if not is_control(m.content["comm_id"])]
+    assert [m.metadata["tsushin"] for m in kept] == [{"n": 3}]
 
 
 def test_a_goodbye_ends_it_at_once(pair):
@@ -253,6 +271,77 @@ def test_what_was_sent_while_the_link_was_away_arrives(pair):
     pair.frontends[0].sessions.join()
     pair.pass_time(10)
     assert pair.kernel.got == [0, 1, 2, 3, 4]
+
+
+def broken(pair):
+    """Break the link of a frontend that joined: both ends sent something that the other lacks; return it."""
+    frontend = pair.frontends[0]
+    pair.kernel.got = []
+    pair.kernel.register_target("k", listen(pair.kernel.got))
+    pair.join(frontend)
+    comm, back = pair.kernel.new_comm("t"), frontend.new_comm("k")
+    pair.run()
+    comm.send({"n": 0})
+    lose(frontend)
+    comm.send({"n": 1})  # behind a hole
+    frontend.links[0].step("iopub")
+    frontend.receive(frontend.links[0].receive_nowait())
+    back.send({"n": 0})  # confirmed by nobody
+    lose(pair.kernel, "shell")
+    frontend.sessions.pause()
+    return frontend
+
+
+def pass_time_here(pair, end, seconds):
+    """Let time pass at one end only: nothing it says arrives."""
+    for _ in range(int(seconds / 0.25)):
+        pair.clock.advance(0.25)
+        end.runtime.ring()
+        lose(pair.kernel, "shell")
+
+
+def test_while_the_link_is_away_nothing_is_said_or_given_up(pair):
+    frontend = broken(pair)
+    before = len(pair.sent)
+    pass_time_here(pair, frontend, 300)
+    assert len(pair.sent) == before
+    assert (len(frontend.peers), frontend.got) == (1, [])
+
+
+@pytest.mark.parametrize("back", ["join", "decline"])  # the kernel answers, or does not say
+def test_when_the_link_is_back_what_is_missing_at_both_ends_arrives(pair, back):
+    frontend = broken(pair)
+    pass_time_here(pair, frontend, 100)
+    getattr(frontend.sessions, back)()
+    pair.pass_time(5)
+    assert (frontend.got, pair.kernel.got) == ([0, 1], [0])
+    assert (len(frontend.peers), len(pair.kernel.peers)) == (1, 1)
+
+
+def test_when_the_link_is_back_what_is_missing_has_its_whole_time_again(pair):
+    frontend = broken(pair)
+    frontend.sessions.join()
+    pass_time_here(pair, frontend, 30)
+    frontend.sessions.pause()
+    frontend.sessions.join()
+    pass_time_here(pair, frontend, 30.5)
+    assert frontend.got == []
+    pass_time_here(pair, frontend, 1)
+    pair.run()
+    assert sorted(map(str, frontend.got)) == ["1", "gap 1"]
+
+
+def test_a_request_that_was_left_while_the_link_was_away_is_cancelled_after_it(pair):
+    pair.join(pair.frontends[0])
+    sessions, ended = pair.frontends[0].sessions, []
+    hooks = pair.kernel.sessions._hooks
+    pair.kernel.sessions._hooks = replace(hooks, cancelled=lambda *about: ended.append(about))
+    sessions.pause()
+    sessions.cancel("c1", "r1")
+    assert lose(pair.kernel, "shell")  # as the host does
+    sessions.join()
+    pair.pass_time(2)
+    assert ended == [("c1", "r1")]
 
 
 def test_a_joiner_begins_where_the_others_are(pair):

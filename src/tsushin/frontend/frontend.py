@@ -54,6 +54,7 @@ _INTERRUPT_TIMEOUT_S: Final = 10.0
 _FATE_TIMEOUT_S: Final = 2.0  # a lost link is reported without a server's word after this
 _LOOK_TIMEOUT_S: Final = 600.0  # a kernel without us answers after the cell that it runs
 _AWAY_TIMEOUT_S: Final = 60.0  # a link that broke is made anew within that time, or given up
+_ATTEMPT_TIMEOUT_S: Final = 10.0  # of one try: where packets vanish it would end much later
 _FIRST_PAUSE_S: Final = 0.1  # between two tries, doubling
 _LAST_PAUSE_S: Final = 2.0
 _BATCH: Final = 64  # messages handled in a row before other tasks of the loop get a turn
@@ -355,7 +356,7 @@ class Frontend:
         except TsushinError:  # who else waits is told
             return
         if TARGET in found:
-            sessions.join()
+            sessions.found()
             return
         if self.comm_manager.peers:
             self._lose(KernelGone(f"{self._kernel.about} is another one", why="restarted"))
@@ -370,6 +371,7 @@ class Frontend:
         if not (self.comm_manager.peers and self._kernel.can_reconnect):
             raise lost
         self._is_away = True
+        self.comm_manager.sessions.pause()
         self._requests.end(lost)
         try:
             async with asyncio.timeout(_AWAY_TIMEOUT_S):
@@ -378,10 +380,6 @@ class Frontend:
             raise lost from None
         finally:
             self._is_away = False
-        if (
-            not self.comm_manager.peers
-        ):  # silent too long before the link broke: nothing is kept for it
-            self._lose(lost)
         self._listen()
 
     async def _try_to_connect(self) -> None:
@@ -389,16 +387,23 @@ class Frontend:
         await self._transport.aclose()
         pause = _FIRST_PAUSE_S
         while True:
-            why = await self._kernel.fate()
-            if why is not None:
-                raise TransportLost(f"{self._kernel.about} {_GONE[why]}")
-            try:
-                self._transport = await self._kernel.connect()
-            except TransportError:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LAST_PAUSE_S)
-            else:
+            transport = await self._attempt()
+            if transport is not None:
+                self._transport = transport
                 return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LAST_PAUSE_S)
+
+    async def _attempt(self) -> Transport | None:
+        """Try once to make the link anew; None where there is no way just now."""
+        try:
+            async with asyncio.timeout(_ATTEMPT_TIMEOUT_S):
+                why = await self._kernel.fate()
+                if why is None:
+                    return await self._kernel.connect()
+        except (TransportError, TimeoutError):
+            return None
+        raise TransportLost(f"{self._kernel.about} {_GONE[why]}")
 
     async def _receive_until_restarted(self) -> None:
         while True:

@@ -21,6 +21,7 @@ from tsushin.errors import ConnectFailed, quote
 from tsushin.transports.websocket import is_loopback
 
 REQUEST_TIMEOUT_S: Final = 60.0  # starting a kernel is part of the request
+LOOK_TIMEOUT_S: Final = 10.0  # a server that lists no kernels within that time does not answer
 _MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 
 Json = Any  # as decoded
@@ -42,15 +43,16 @@ class Server:
         proxies = urllib.request.ProxyHandler({} if is_loopback(url) else None)
         self._opener = urllib.request.build_opener(proxies, _NoRedirect)
 
-    async def kernel_ids(self) -> list[str]:
+    async def kernel_ids(self, *, timeout_s: float = REQUEST_TIMEOUT_S) -> list[str]:
         """Return the ids of the running kernels, the oldest first."""
         # To look is no activity: it must not keep an idle server from shutting down.
-        answer = await self._call("GET", "api/kernels?no_track_activity=1")
+        path = "api/kernels?no_track_activity=1"
+        answer = await self._call("GET", path, timeout_s=timeout_s)
         return [_kernel_id(kernel) for kernel in answer] if isinstance(answer, list) else []
 
-    async def has_kernel(self, kernel_id: str) -> bool:
+    async def has_kernel(self, kernel_id: str, *, timeout_s: float = LOOK_TIMEOUT_S) -> bool:
         """Say whether the server runs this kernel."""
-        return kernel_id in await self.kernel_ids()
+        return kernel_id in await self.kernel_ids(timeout_s=timeout_s)
 
     async def start(self, name: str | None) -> str:
         """Start a kernel and return its id; None means the server's default spec."""
@@ -89,6 +91,7 @@ class Server:
         body: Mapping[str, str] | None = None,
         *,
         missing_ok: bool = False,
+        timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> Json:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(  # noqa: S310 (connect takes http and https only)
@@ -96,7 +99,7 @@ class Server:
         )
         what = f"{method} {self.url}/{path}"
         try:
-            text = await asyncio.to_thread(self._open, request)
+            text = await asyncio.to_thread(self._open, request, timeout_s)
         except urllib.error.HTTPError as error:
             with error:
                 if missing_ok and error.code == 404:  # noqa: PLR2004 (HTTP: Not Found)
@@ -109,8 +112,8 @@ class Server:
         except ValueError:
             raise ConnectFailed(f"{what}: expected JSON, got {quote(text)}") from None
 
-    def _open(self, request: urllib.request.Request) -> bytes:
-        with self._opener.open(request, timeout=REQUEST_TIMEOUT_S) as response:
+    def _open(self, request: urllib.request.Request, timeout_s: float) -> bytes:
+        with self._opener.open(request, timeout=timeout_s) as response:
             text: bytes = response.read(_MAX_ANSWER_BYTES)
             return text
 

@@ -57,7 +57,7 @@ class ServerKernel:
         del after  # the server sees to that
         kernel_id = self._id = await self._find()
         # Without this look, a wrong id and a wrong token are both "403" or "404" of a WebSocket.
-        if not await self._server.has_kernel(kernel_id):
+        if not await self._server.has_kernel(kernel_id, timeout_s=self._timeout_s):
             raise ConnectFailed(f"{self.about}: no kernel {kernel_id}")
         url = f"{self._server.channels_url(kernel_id)}?session_id={self._session}"
         return await connect_websocket(

@@ -54,6 +54,7 @@ class Outbox:
     Args:
         session: of this end.
         peers: who is there, by session; the caller's.
+        silent: who was there and may come back, by session; the caller's.
         is_kernel: this is a kernel end: what it sends reaches every frontend.
         emit: sends a message as it is.
         say: sends on a control comm.
@@ -71,6 +72,7 @@ class Outbox:
         self,
         session: SessionId,
         peers: dict[str, Peer],
+        silent: dict[str, Peer],
         *,
         is_kernel: bool,
         limits: Limits,
@@ -84,6 +86,7 @@ class Outbox:
         self.number: dict[str, int] = {}
         self.paced_until: float = inf
         self._peers = peers
+        self._silent = silent
         self._is_kernel = is_kernel
         self._carrier = TARGET if is_kernel else control_id(session)
         self._limits = limits
@@ -289,8 +292,9 @@ class Outbox:
 
     def _send_plain(self, waiting: Waiting) -> None:
         message = waiting.message
-        self._count(waiting.comm_id, message)
-        self._emit(message)
+        number = self._count(waiting.comm_id, message)
+        # Who comes back may have got it in another way, from a server that keeps what it could not deliver.
+        self._emit(with_entry(message, {"n": number}) if self._silent else message)
         self._left(waiting)
 
     def _send_whole(self, waiting: Waiting, now: float) -> None:

@@ -71,7 +71,9 @@ ACK_MANY: Final = 8  # messages; from here on soon
 ACK_SOON_S: Final = 0.05
 ACK_LATE_S: Final = 0.5
 LAGGING_S: Final = 5.0  # without a word about what is under way; then nobody waits for that peer
-MAX_REPEATS: Final = 6  # then, after 63 s in all, the peer counts as gone
+# Then, after 127 s in all, the peer counts as gone. A frontend takes up to 40 s to notice that its link is
+# dead (the WebSocket's pings), and 60 s to make it anew: until then what it missed is kept.
+MAX_REPEATS: Final = 6
 # A receiver asks for what is missing at once, and again with twice the pause.
 ASK_S: Final = 1.0
 MAX_ASKS: Final = 5  # then, after 31 s in all, what is missing is given up
@@ -126,9 +128,11 @@ class Profile:
         self._outgoing: list[Message] = []
         self._released: list[Message] = []
         self._events: list[ProfileEvent] = []
+        self._silent: dict[str, Peer] = {}  # gone without a word; they may come back
         self._outbox = Outbox(
             session,
             self.peers,
+            self._silent,
             is_kernel=self.is_kernel,
             limits=limits,
             emit=self._outgoing.append,
@@ -138,7 +142,7 @@ class Profile:
         self._outbox.max_whole_bytes = max_whole_bytes
         self._restoring: dict[str, None] = {}  # a frontend: ids of comms that it takes up
         self._now = 0.0  # of the last call
-        self._silent: dict[str, Peer] = {}  # gone without a word; they may come back
+        self._is_away = False  # a frontend: its link is, or it has not said hello on it
 
     # ------------------------------------------------------------------ asking
 
@@ -149,6 +153,8 @@ class Profile:
 
     def deadline(self) -> float:
         """Return when ``tick`` is due next; infinity while nothing is."""
+        if self._is_away:
+            return inf
         return min([self._outbox.paced_until, *(p.deadline() for p in self.peers.values())])
 
     def messages_to_send(self) -> list[Message]:
@@ -264,6 +270,26 @@ class Profile:
         msg_type = "comm_msg" if self._has_opened else "comm_open"
         self._has_opened = self._outbox.awaits_peer = True
         self._say(control_id(self._session), control_data(hello), now, msg_type=msg_type)
+        self.resume(now)
+
+    def pause(self) -> None:
+        """At a frontend: the link is away. Nothing is due until ``join`` or ``resume``.
+
+        Nobody could answer: nothing is asked for, nothing given up, and the kernel end is not silent.
+        """
+        self._is_away = True
+
+    def resume(self, now: float) -> None:
+        """At a frontend: the link is back. All that was waited for has its whole time again."""
+        if not self._is_away:
+            return
+        self._is_away = False
+        for peer in self.peers.values():
+            peer.repeats, peer.quiet_since = 0, now
+            peer.repeat_at = now + REPEAT_S if self._outbox.ahead_of(peer) else inf
+            for sequence in peer.incoming.values():
+                sequence.asked = 0
+            self._ask_again(peer, now)
 
     def leave(self, now: float) -> None:
         """Say goodbye: nothing is waited for any more, here or there."""
@@ -277,6 +303,7 @@ class Profile:
 
     def reset(self) -> None:
         """Forget everything: the other end's life is over, or ours is."""
+        self._is_away = False
         self._outbox.reset()
         for peer in list(self.peers.values()):
             self._drop(peer, "new life")
@@ -362,6 +389,8 @@ class Profile:
     def tick(self, now: float) -> None:
         """Do what is due: tell what arrived, repeat how far we are, ask for what is missing."""
         self._now = now
+        if self._is_away:
+            return
         if self._outbox.paced_until <= now:
             self._outbox.send_queued(now)
         for peer in list(self.peers.values()):

@@ -40,6 +40,11 @@ const commands = {
       ({ result }) => say({ result }),
       (error) => say({ error: error.code ?? error.name }),
     ),
+  request: () =>
+    comm.request("double", { n: 21 }, { timeout: Infinity }).then(
+      (answer) => say({ answer }),
+      (error) => say({ request_error: error.code ?? error.name }),
+    ),
   state: () => say({ closed: frontend.closed, comm_closed: comm.closed }),
   close: async () => {
     await frontend.close();

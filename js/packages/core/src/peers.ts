@@ -56,9 +56,11 @@ export class Peers {
 
   // ---------------------------------------------------------------- what the profile tells
 
-  /** A peer said hello. */
-  joined(peer: Peer): void {
+  /** A peer said hello. Returns whether it was not there before. */
+  joined(peer: Peer): boolean {
+    const isNew = !this.#live.has(peer.session);
     this.#live.set(peer.session, peer);
+    return isNew;
   }
 
   /** A peer is gone; return what it was. */

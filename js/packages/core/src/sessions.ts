@@ -189,10 +189,21 @@ export class Sessions {
     this.#hopesUntil = Infinity;
   }
 
+  /** At a frontend: the kernel has said that it has such an end. Say hello, if that is not under way. */
+  found(): void {
+    if (this.#profile.peers.size > 0 || !this.#profile.isAsking) this.join();
+  }
+
   /** At a frontend: the kernel has said that it has no such end, or does not say. */
   decline(): void {
     const { peers, isAsking } = this.#profile;
     if (peers.size === 0 && !isAsking) this.#meet([{ type: "declined" }]);
+    this.#do((now) => this.#profile.resume(now));
+  }
+
+  /** At a frontend: the link is away; nothing is said or given up before `join` or `decline`. */
+  pause(): void {
+    this.#profile.pause();
   }
 
   /** Say goodbye. */
@@ -418,16 +429,18 @@ export class Sessions {
       case "joined": {
         const { session, features, tab } = event;
         if (!this.#profile.isKernel) this.#hopesUntil = -Infinity; // its one kernel end: here it is
-        this.peers.joined({ session, features });
+        const isNew = this.peers.joined({ session, features });
         this.#rememberTab(session, tab);
         this.#settleFirst();
-        this.#tell({ session, features }, true);
+        this.#hooks.peersChanged();
+        if (isNew) this.#tell({ session, features }, true); // not one whose link was away
         return;
       }
       case "left": {
         const accepted = this.peers.acceptedBy(event.session);
         const gone = this.peers.left(event.session);
         if (gone === null) return;
+        this.#hooks.peersChanged();
         this.#tell(gone, false);
         this.#hooks.peerLeft(event.session, accepted);
         return;
@@ -464,7 +477,6 @@ export class Sessions {
   }
 
   #tell(peer: Peer, is_live: boolean): void {
-    this.#hooks.peersChanged();
     const callback = this.#onPeer;
     if (callback === null) return;
     this.#runtime.soon(() => this.#guarded("on_peer", () => callback(peer, is_live)));

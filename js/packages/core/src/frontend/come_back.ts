@@ -8,6 +8,9 @@ import type { Transport } from "../transports/base.js";
 /** Seconds; a link that broke is made anew within that time, or given up. */
 const AWAY_TIMEOUT = 60;
 
+/** Seconds; of one try: where packets vanish it would end much later. */
+const ATTEMPT_TIMEOUT = 10;
+
 const FIRST_PAUSE_MS = 100; // between two tries, doubling
 const LAST_PAUSE_MS = 2000;
 
@@ -62,7 +65,26 @@ async function keepTrying(
   }
 }
 
+/** Try once, for so long; a link that comes later is closed. */
 async function attempt(way: WayBack, signal: AbortSignal): Promise<Transport | "gone" | null> {
+  const result = new Expected<Transport | "gone" | null>("a try", {
+    timeout: ATTEMPT_TIMEOUT,
+    signal,
+  });
+  const trying = new AbortController();
+  void connectOnce(way, trying.signal).then((found) => {
+    if (!result.settle(found) && typeof found === "object") found?.close();
+  });
+  try {
+    return await result.promise;
+  } catch {
+    return null;
+  } finally {
+    trying.abort();
+  }
+}
+
+async function connectOnce(way: WayBack, signal: AbortSignal): Promise<Transport | "gone" | null> {
   try {
     return (await way.isThere(signal)) ? await way.reconnect(signal) : "gone";
   } catch {

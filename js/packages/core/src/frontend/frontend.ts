@@ -171,7 +171,7 @@ export class Frontend implements Disposable, AsyncDisposable {
       return;
     }
     if (TARGET in found) {
-      sessions.join();
+      sessions.found();
       return;
     }
     if (this.comm_manager.peers.length > 0) this.kernel_gone("restarted");
@@ -447,6 +447,7 @@ export class Frontend implements Disposable, AsyncDisposable {
   async #comeBack(lost: TransportLost, way: WayBack): Promise<void> {
     const away = (this.#away = new AbortController());
     this.#stopLookout();
+    this.comm_manager.sessions.pause();
     this.#requests.end(lost);
     const found = await comeBack(way, away);
     if (this.#away !== away) {
@@ -456,15 +457,13 @@ export class Frontend implements Disposable, AsyncDisposable {
     } else if (found === null) {
       this.#end(lost);
     } else {
-      this.#goOn(found, lost);
+      this.#goOn(found);
     }
   }
 
-  #goOn(transport: Transport, lost: TransportLost): void {
+  #goOn(transport: Transport): void {
     this.#away = null;
     this.#transport = transport;
-    // The kernel end was silent for too long before the link broke: nothing is kept for it any more.
-    if (this.comm_manager.peers.length === 0) this.comm_manager.lose(LINK_LOST, lost);
     this.#listen();
     this.#startLookout();
     this.look().catch(this.#onError);

@@ -40,6 +40,8 @@ export interface OutboxOptions {
   readonly session: string;
   /** Who is there, by session; the caller's. */
   readonly peers: ReadonlyMap<string, Peer>;
+  /** Who was there and may come back, by session; the caller's. */
+  readonly silent: ReadonlyMap<string, Peer>;
   /** This is a kernel end: what it sends reaches every frontend. */
   readonly isKernel: boolean;
   readonly limits: Limits;
@@ -278,8 +280,10 @@ export class Outbox {
   }
 
   #sendPlain(waiting: Waiting): void {
-    this.#count(waiting.message);
-    this.#options.emit(waiting.message);
+    const { message } = waiting;
+    const n = this.#count(message);
+    // Who comes back may have got it in another way, from a server that keeps what it could not deliver.
+    this.#options.emit(this.#options.silent.size > 0 ? withEntry(message, { n }) : message);
     this.#left(waiting);
   }
 

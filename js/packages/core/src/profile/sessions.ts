@@ -46,7 +46,9 @@ const ACK_MANY = 8; // messages; from here on soon
 const ACK_SOON = 0.05;
 const ACK_LATE = 0.5;
 const LAGGING = 5.0; // without a word about what is under way; then nobody waits for that peer
-export const MAX_REPEATS = 6; // then, after 63 s in all, the peer counts as gone
+// Then, after 127 s in all, the peer counts as gone. A frontend takes up to 40 s to notice that its link is dead
+// (the WebSocket's pings), and 60 s to make it anew: until then what it missed is kept.
+export const MAX_REPEATS = 6;
 // A receiver asks for what is missing at once, and again with twice the pause.
 const ASK = 1.0;
 export const MAX_ASKS = 5; // then, after 31 s in all, what is missing is given up
@@ -103,6 +105,7 @@ export class Profile {
   #events: ProfileEvent[] = [];
   readonly #restoring = new Set<string>(); // a frontend: ids of comms that it takes up
   #now = 0; // of the last call
+  #isAway = false; // a frontend: there is no link, or none that the kernel end was met on
   readonly #silent = new Map<string, Peer>(); // gone without a word; they may come back
 
   constructor(options: ProfileOptions) {
@@ -112,6 +115,7 @@ export class Profile {
     this.#outbox = new Outbox({
       session: options.session,
       peers: this.peers,
+      silent: this.#silent,
       isKernel: this.isKernel,
       limits: this.limits,
       max_whole_bytes: options.max_whole_bytes ?? null,
@@ -130,6 +134,7 @@ export class Profile {
 
   /** Return when `tick` is due next; infinity while nothing is. */
   deadline(): number {
+    if (this.#isAway) return Infinity;
     let deadline = Infinity;
     for (const peer of this.peers.values()) deadline = Math.min(deadline, peer.deadline());
     return deadline;
@@ -241,6 +246,29 @@ export class Profile {
     const msg_type = this.#hasOpened ? "comm_msg" : "comm_open";
     this.#hasOpened = this.#outbox.awaitsPeer = true;
     this.#say(control, hello, now, msg_type);
+    this.resume(now);
+  }
+
+  /**
+   * At a frontend: the link is away. Nothing is due until `join` or `resume`. Nobody could answer: nothing is asked
+   * for, nothing given up, and the kernel end is not silent.
+   */
+  pause(): void {
+    this.#isAway = true;
+  }
+
+  /** At a frontend: the link is back. All that was waited for has its whole time again. */
+  resume(now: number): void {
+    if (!this.#isAway) return;
+    this.#isAway = false;
+    for (const peer of this.peers.values()) {
+      peer.repeats = 0;
+      peer.quietSince = now;
+      const isAhead = Object.keys(this.#outbox.aheadOf(peer)).length > 0;
+      peer.repeatAt = isAhead ? now + REPEAT : Infinity;
+      for (const sequence of peer.incoming.values()) sequence.asked = 0;
+      this.#askAgain(peer, now);
+    }
   }
 
   /** Say goodbye: nothing is waited for any more, here or there. */
@@ -255,6 +283,7 @@ export class Profile {
 
   /** Forget everything: the other end's life is over, or ours is. */
   reset(): void {
+    this.#isAway = false;
     this.#outbox.reset();
     for (const peer of [...this.peers.values()]) this.#drop(peer, "new life");
     this.#silent.clear();
@@ -346,6 +375,7 @@ export class Profile {
   /** Do what is due: tell what arrived, repeat how far we are, ask for what is missing. */
   tick(now: number): void {
     this.#now = now;
+    if (this.#isAway) return;
     for (const peer of [...this.peers.values()]) {
       if (peer.ackAt <= now) this.#acknowledge(peer, now);
       if (peer.askAt <= now) this.#askAgain(peer, now);

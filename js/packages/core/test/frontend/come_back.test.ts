@@ -82,6 +82,22 @@ it.each(["isThere", "reconnect"] as const)("gives up although %s never ends", as
   expect(await found).toBe(null);
 });
 
+it.each(["isThere", "reconnect"] as const)("tries again where %s does not end", async (which) => {
+  const [link] = MemoryTransport.pair();
+  const signals: AbortSignal[] = [];
+  const hangs = (until: AbortSignal) => {
+    signals.push(until);
+    return signals.length < 3 ? never() : Promise.resolve(which === "isThere" ? true : link);
+  };
+  const rest = way({ reconnect: () => Promise.resolve(link), [which]: hangs });
+  const found = comeBack(rest, { signal });
+  await vi.advanceTimersByTimeAsync(20_200);
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(await found).toBe(link);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 it("ends at once by the signal, in a pause or within a try", async () => {
   for (const reconnect of [() => Promise.reject(new Error("no way")), never]) {
     const stop = new AbortController();

@@ -7,7 +7,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Comm } from "../../src/comm.js";
 import { CommManager } from "../../src/manager.js";
 import { TARGET, isControl } from "../../src/profile/control.js";
-import { MAX_REPEATS, REPEAT } from "../../src/profile/sessions.js";
 import { DEFAULT_LIMITS } from "../../src/protocol/limits.js";
 import type { Channel } from "../../src/protocol/messages.js";
 import type { End, PairOptions } from "../pair.js";
@@ -89,6 +88,21 @@ describe("a hello", () => {
     expect(world.kernel.manager.comm_info(TARGET).comms).toEqual({
       [TARGET]: { target_name: TARGET },
     });
+  });
+
+  it("is said once where the kernel end is found while it is under way", async () => {
+    const world = new World();
+    const seen: boolean[] = [];
+    world.kernel.manager.on_peer((_peer, is_live) => seen.push(is_live));
+    world.frontend.manager.sessions.join();
+    world.frontend.manager.sessions.found();
+    world.run();
+    expect(world.frontend.manager.peers).toHaveLength(1);
+    world.frontend.manager.sessions.found();
+    expect(world.kernel.transport.held()).toEqual(["shell"]);
+    world.run();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(seen).toEqual([true]);
   });
 
   it("is ended by a goodbye of either end", () => {
@@ -199,12 +213,84 @@ it("keeps nothing and says nothing when all have everything", async () => {
   expect([world.kernel.transport.held(), world.frontend.transport.held()]).toEqual([[], []]);
 });
 
+describe("a link that is away", () => {
+  it("makes nothing due: no hole is given up, and nobody is silent", async () => {
+    const world = new World().join();
+    const [comm, back] = [world.kernel.manager.new_comm("t"), world.frontend.manager.new_comm("k")];
+    world.run();
+    comm.send({ n: 0 });
+    world.lose(world.frontend, "iopub");
+    comm.send({ n: 1 }); // behind a hole
+    world.frontend.transport.stepAll();
+    back.send({ n: 0 });
+    world.lose(world.kernel, "shell");
+    world.frontend.manager.sessions.pause();
+    await vi.advanceTimersByTimeAsync(300_000);
+    expect(world.kernel.transport.held()).toEqual([]);
+    expect([world.got, world.frontend.manager.peers.length]).toEqual([[], 1]);
+  });
+
+  it("is made up for when it is back, with its whole time", async () => {
+    const world = new World().join();
+    const comm = world.kernel.manager.new_comm("t");
+    world.run();
+    comm.send({ n: 0 });
+    world.lose(world.frontend, "iopub");
+    comm.send({ n: 1 });
+    world.frontend.transport.stepAll();
+    await vi.advanceTimersByTimeAsync(30_000); // it is given up after 31 s
+    world.frontend.manager.sessions.pause();
+    await vi.advanceTimersByTimeAsync(10_000);
+    world.lose(world.kernel, "shell");
+    world.frontend.manager.sessions.join();
+    world.lose(world.kernel, "shell");
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(world.got).toEqual([]);
+    await world.pass(20);
+    expect(world.got).toEqual([0, 1]);
+  });
+
+  it("keeps what is to be said of requests until it is back", async () => {
+    const world = new World().join();
+    const { sessions } = world.frontend.manager;
+    const comm = world.frontend.manager.new_comm("k");
+    world.run();
+    const signals: AbortSignal[] = [];
+    const there = world.kernel.manager.get_comm(comm.comm_id);
+    there?.handle("x", async (_msg, { signal }) => {
+      signals.push(signal);
+      await new Promise(() => undefined);
+    });
+    const controller = new AbortController();
+    comm.request("x", null, { signal: controller.signal }).catch(() => undefined);
+    world.run();
+    sessions.pause();
+    controller.abort();
+    world.lose(world.kernel, "shell"); // as the host does
+    sessions.join();
+    await world.pass(2);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+  });
+
+  it("goes on where the kernel does not say whether it has such an end", async () => {
+    const world = new World().join();
+    world.frontend.manager.sessions.pause();
+    world.frontend.manager.new_comm("k").send({ n: 0 });
+    world.lose(world.kernel, "shell");
+    world.frontend.manager.sessions.decline();
+    await world.pass(3);
+    expect(world.back).toEqual([0]);
+  });
+});
+
 it("forgets a peer that answers nothing any more", async () => {
   const world = new World().join();
   const seen: unknown[] = [];
   world.kernel.manager.on_peer((peer, is_live) => seen.push([peer.session, is_live]));
   world.kernel.manager.new_comm("t").send({ n: 1 });
-  await vi.advanceTimersByTimeAsync(REPEAT * 2 ** (MAX_REPEATS + 1) * 1e3);
+  await vi.advanceTimersByTimeAsync(126_900);
+  expect(seen).toEqual([]);
+  await vi.advanceTimersByTimeAsync(200);
   expect(sessionsOf(world.kernel)).toEqual([]);
   expect(seen).toEqual([[world.frontend.manager.session, false]]);
 });
