@@ -26,6 +26,17 @@ def test_state_table_is_the_one_of_the_specification():
     assert shown[2:5] == expected
 
 
+def test_what_the_application_sees_is_shown_by_tests_that_there_are():
+    shown_by = [
+        cells[-1].strip("`").split("::")
+        for cells in rows("docs/explanation/guarantees.md")
+        if "::" in cells[-1]
+    ]
+    assert len(shown_by) > 10
+    for path, name in shown_by:
+        assert f"def {name}(" in (ROOT / path).read_text("utf-8")
+
+
 def test_rest_table_is_the_one_of_the_server():
     source = (ROOT / "src/tsushin/server/rest.py").read_text("utf-8")
     documented = {cells[0].split("`")[1] for cells in rows("docs/reference/rest.md")[2:]}

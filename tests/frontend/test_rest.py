@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -86,6 +87,15 @@ async def test_bad_answer_is_a_connect_failure(http, answer, text):
     http.answers[("GET", "/base/api/kernels?no_track_activity=1")] = answer
     with pytest.raises(ConnectFailed, match=text):
         await Server(http.url).kernel_ids()
+
+
+async def test_server_that_does_not_say_what_it_runs_is_asked_no_longer_than_told(http):
+    http.may_answer.clear()
+    begun = time.monotonic()
+    with pytest.raises(ConnectFailed, match="timed out"):
+        await Server(http.url).has_kernel("k", timeout_s=0.2)
+    assert time.monotonic() - begun < 5
+    http.may_answer.set()
 
 
 async def test_redirect_is_refused_so_that_the_token_goes_nowhere_else(http):

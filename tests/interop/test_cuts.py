@@ -188,6 +188,21 @@ async def test_a_link_that_is_cut_for_5_s_fails_executions_and_nothing_else(serv
         await seen.all_is_well()
 
 
+async def test_one_try_that_gets_no_answer_is_followed_by_the_next(server, kernel_id, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("tsushin.frontend.frontend._ATTEMPT_TIMEOUT_S", 1)
+    async with (
+        Proxy(server.url) as proxy,
+        talk(proxy.url, server.token, kernel_id) as seen,
+    ):
+        proxy.freeze()
+        proxy.cut()
+        tries = proxy.accepted
+        await until(lambda: proxy.accepted == tries + 3, seconds=SOON_S)
+        proxy.thaw()
+        await until(lambda: not seen.fe._is_away, seconds=SOON_S)
+        await seen.all_is_well()
+
+
 @pytest.mark.parametrize("away_s", [2, pytest.param(AWAY_S, marks=LONG)])
 async def test_a_link_that_is_away_for_too_long_ends_everything_with_the_reason(
     server,  # noqa: F811
