@@ -322,23 +322,23 @@ class Sessions:
 
     def can_restore(self) -> bool:
         """At a frontend: say whether the kernel end tells how its comms stand."""
-        return self._profile.can_restore()
+        return self._profile.taking.can_restore()
 
     def restore(self, comm_ids: Iterable[str]) -> None:
         """At a frontend: ask how comms stand. ``Hooks.taken`` hears of each."""
-        self._do(lambda now: self._profile.restore(comm_ids, now))
+        self._do(lambda now: self._profile.taking.restore(comm_ids, now))
 
     def restored(self, session: str, comm_ids: Iterable[str]) -> None:
         """At a kernel end: tell a session how comms stand."""
-        self._do(lambda now: self._profile.restored(session, comm_ids, now))
+        self._do(lambda now: self._profile.taking.restored(session, comm_ids, now))
 
     def reopened(self, session: str, opening: Message) -> None:
         """At a kernel end: tell a session how a comm stands that a frontend has opened."""
-        self._do(lambda now: self._profile.reopened(session, opening, now))
+        self._do(lambda now: self._profile.taking.reopened(session, opening, now))
 
     def withhold(self, session: str, comm_ids: Iterable[str]) -> None:
         """At a kernel end: tell a session that it cannot take up these comms."""
-        self._do(lambda now: self._profile.withhold(session, comm_ids, now))
+        self._do(lambda now: self._profile.taking.withhold(session, comm_ids, now))
 
     def tab(self, session: str) -> str:
         """Return the tab of a session that is or was here; "" where that is not known."""

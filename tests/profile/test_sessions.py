@@ -14,8 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tsushin.errors import KernelGone
 from tsushin.profile import outbox, pieces
+from tsushin.profile.arrivals import MAX_ASKS
 from tsushin.profile.control import TARGET, control_id, is_control
-from tsushin.profile.sessions import MAX_ASKS, MAX_REPEATS, REPEAT_S
+from tsushin.profile.outbox import REPEAT_S
+from tsushin.profile.sessions import MAX_REPEATS
 from tsushin.protocol.limits import DEFAULT_LIMITS
 from tsushin.testing import comm_pair
 

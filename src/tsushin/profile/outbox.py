@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import inf
-from typing import Final, Protocol
+from typing import Final
 
 from tsushin.errors import LimitExceeded
 from tsushin.profile.control import (
@@ -26,7 +26,7 @@ from tsushin.profile.control import (
 from tsushin.profile.events import ProfileEvent, Sent
 from tsushin.profile.flow import Queue, Waiting
 from tsushin.profile.kept import Kept
-from tsushin.profile.peer import Peer
+from tsushin.profile.peer import Peer, Say
 from tsushin.profile.pieces import CUT_ABOVE_BYTES, cut, dropped
 from tsushin.profile.sequence import History
 from tsushin.protocol.inbox import kept_bytes
@@ -37,15 +37,6 @@ from tsushin.protocol.messages import JsonObject, Message, SessionId
 REPEAT_S: Final = 1.0
 AGAIN_MESSAGES: Final = 256  # at most in one carrier
 AGAIN_BYTES: Final = 1 << 20
-
-
-class Say(Protocol):
-    """Sends something on a control comm."""
-
-    def __call__(
-        self, comm_id: str, data: JsonObject, now: float, *, buffers: tuple[memoryview, ...] = ()
-    ) -> None:
-        """Send it."""
 
 
 class Outbox:

@@ -1,4 +1,4 @@
-"""What one end knows of one of its peers.
+"""What one end knows of one of its peers, and the two ways to speak to it.
 
 Spec: spec/profile.md, "Sessions", "Sequence" and "Flow".
 """
@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf
+from typing import Protocol
 
 from tsushin.profile.flow import Flight
 from tsushin.profile.sequence import Incoming
-from tsushin.protocol.messages import SessionId
+from tsushin.protocol.messages import JsonObject, SessionId
 
 
 @dataclass(slots=True)
@@ -65,3 +66,21 @@ class Peer:
     def deadline(self) -> float:
         """Return when something is due to be said to it."""
         return min(self.ack_at, self.repeat_at, self.ask_at)
+
+
+class Say(Protocol):
+    """Says something on a control comm that is out of date soon, or is asked for again where it is missed."""
+
+    def __call__(
+        self, comm_id: str, data: JsonObject, now: float, *, buffers: tuple[memoryview, ...] = ()
+    ) -> None:
+        """Send it."""
+
+
+class Tell(Protocol):
+    """Says something that has to arrive."""
+
+    def __call__(
+        self, peer: Peer, data: JsonObject, now: float, *, buffers: tuple[memoryview, ...] = ()
+    ) -> None:
+        """Send it, numbered."""

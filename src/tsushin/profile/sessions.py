@@ -23,21 +23,19 @@ from math import inf
 from typing import Final
 
 from tsushin.errors import RemoteProtocolError, quote
+from tsushin.profile.arrivals import ACK_SOON_S, Arrivals
 from tsushin.profile.control import (
     FEATURES,
     PROFILE,
     TARGET,
     Control,
     Resume,
-    addressee,
-    again_data,
     carried,
     control_data,
     control_id,
     is_control,
     number_of,
     read_control,
-    without_number,
 )
 from tsushin.profile.events import (
     Accepted,
@@ -48,38 +46,24 @@ from tsushin.profile.events import (
     Joined,
     Left,
     LeftWhy,
-    Malformed,
     ProfileEvent,
     Refused,
     Restarted,
     RestoreAsked,
-    Taken,
 )
 from tsushin.profile.flow import Flight, Waiting
 from tsushin.profile.outbox import REPEAT_S, Outbox
 from tsushin.profile.peer import Peer
-from tsushin.profile.pieces import Joiner, piece_of
-from tsushin.profile.sequence import Incoming
+from tsushin.profile.taking import Taking
 from tsushin.protocol.inbox import kept_bytes
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.protocol.messages import Channel, CommId, Header, JsonObject, Message, SessionId
 
-# Seconds. A receiver says what it has when 64 messages are new, or after the first of these two.
-ACK_EVERY: Final = 64  # messages
-ACK_BYTES: Final = 1 << 20  # of buffers
-ACK_MANY: Final = 8  # messages; from here on soon
-ACK_SOON_S: Final = 0.05
-ACK_LATE_S: Final = 0.5
 LAGGING_S: Final = 5.0  # without a word about what is under way; then nobody waits for that peer
 # Then, after 127 s in all, the peer counts as gone. A frontend takes up to 40 s to notice that its link is
 # dead (the WebSocket's pings), and 60 s to make it anew: until then what it missed is kept.
 MAX_REPEATS: Final = 6
-# A receiver asks for what is missing at once, and again with twice the pause.
-ASK_S: Final = 1.0
-MAX_ASKS: Final = 5  # then, after 31 s in all, what is missing is given up
-MAX_HELD: Final = 4096  # messages behind a hole
 MAX_SILENT: Final = 64  # peers that are remembered although they answer no more
-MAX_HELD_BYTES: Final = 64 << 20  # the same, of their buffers
 
 
 class Profile:
@@ -98,6 +82,7 @@ class Profile:
     Attributes:
         peers: who is there, by session.
         is_kernel: this is a kernel end.
+        taking: the comms that are taken up.
     """
 
     def __init__(  # noqa: PLR0913 (what a host has to give, each by name)
@@ -126,7 +111,6 @@ class Profile:
         self._has_opened = False  # a frontend: its control comm
         self._told_open: tuple[str, ...] = ()  # a frontend: comms that its hello said are open
         self._outgoing: list[Message] = []
-        self._released: list[Message] = []
         self._events: list[ProfileEvent] = []
         self._silent: dict[str, Peer] = {}  # gone without a word; they may come back
         self._outbox = Outbox(
@@ -140,7 +124,23 @@ class Profile:
             tell=self._events.append,
         )
         self._outbox.max_whole_bytes = max_whole_bytes
-        self._restoring: dict[str, None] = {}  # a frontend: ids of comms that it takes up
+        self._arrivals = Arrivals(
+            session,
+            self.peers,
+            limits=limits,
+            say=self._say,
+            tell=self._tell,
+            event=self._events.append,
+            take_in=self._take_in,
+        )
+        self.taking: Taking = Taking(
+            self.peers,
+            self._outbox,
+            self._arrivals,
+            tell=self._tell,
+            event=self._events.append,
+            open_comms=open_comms,
+        )
         self._now = 0.0  # of the last call
         self._is_away = False  # a frontend: its link is, or it has not said hello on it
 
@@ -165,8 +165,7 @@ class Profile:
 
     def released(self) -> list[Message]:
         """Take what can be handed on although no message brought it: something was given up."""
-        released, self._released = self._released, []
-        return released
+        return self._arrivals.released()
 
     def events(self) -> list[ProfileEvent]:
         """Take every event there is, in order."""
@@ -245,7 +244,7 @@ class Profile:
             if self._joins and not self._outbox.awaits_peer and is_shown:
                 self.join(now)
             return [message]
-        return self._receive_numbered(message, now)
+        return self._arrivals.receive(message, now)
 
     # ------------------------------------------------------------------ joining and leaving
 
@@ -289,7 +288,7 @@ class Profile:
             peer.repeat_at = now + REPEAT_S if self._outbox.ahead_of(peer) else inf
             for sequence in peer.incoming.values():
                 sequence.asked = 0
-            self._ask_again(peer, now)
+            self._arrivals.ask_again(peer, now)
 
     def leave(self, now: float) -> None:
         """Say goodbye: nothing is waited for any more, here or there."""
@@ -357,8 +356,8 @@ class Profile:
         data: JsonObject,
         now: float,
         *,
-        msg_type: str = "comm_msg",
         buffers: tuple[memoryview, ...] = (),
+        msg_type: str = "comm_msg",
     ) -> None:
         """Say something that is out of date soon, or was asked for and is asked for again."""
         self._outgoing.append(self._control_message(comm_id, data, now, msg_type, buffers))
@@ -395,21 +394,11 @@ class Profile:
             self._outbox.send_queued(now)
         for peer in list(self.peers.values()):
             if peer.ack_at <= now:
-                self._acknowledge(peer, now)
+                self._arrivals.acknowledge(peer, now)
             if peer.ask_at <= now:
-                self._ask_again(peer, now)
+                self._arrivals.ask_again(peer, now)
             if peer.repeat_at <= now:
                 self._repeat(peer, now)
-
-    def _acknowledge(self, peer: Peer, now: float) -> None:
-        peer.ack_at, peer.pending, peer.pending_bytes = inf, 0, 0
-        seen = {i: peer.incoming[i].next - 1 for i in peer.due if i in peer.incoming}
-        news = {"accepted": peer.accepted, "refused": peer.refused}
-        peer.due, peer.accepted, peer.refused = set(), [], []
-        if seen:
-            self._say(peer.control, {"seen": seen}, now)
-        if data := {key: comm_ids for key, comm_ids in news.items() if comm_ids}:
-            self._tell(peer, data, now)
 
     def _repeat(self, peer: Peer, now: float) -> None:
         """Tell a peer how far we are, so that it finds out when the last messages were lost."""
@@ -426,118 +415,6 @@ class Profile:
                 self._outbox.send_queued(now)
             peer.repeat_at = now + REPEAT_S * 2**peer.repeats
             self._say(peer.control, {"sent": ahead}, now)
-
-    def _ask_again(self, peer: Peer, now: float) -> None:
-        wanted: dict[str, tuple[int, int]] = {}
-        for comm_id, sequence in peer.incoming.items():
-            hole = sequence.missing()
-            if hole is None:
-                continue
-            if sequence.asked >= MAX_ASKS:
-                self._give_up(peer, comm_id, hole[1], now)
-                hole = sequence.missing()
-            if hole is not None:
-                wanted[comm_id] = hole
-                sequence.asked += 1
-        peer.ask_at = inf
-        if wanted:
-            most = max(peer.incoming[comm_id].asked for comm_id in wanted)
-            peer.ask_at = now + ASK_S * 2 ** (most - 1)
-            self._say(peer.control, {"want": wanted}, now)
-
-    def _give_up(self, peer: Peer, comm_id: str, upto: int, now: float) -> None:
-        sequence = peer.sequence(comm_id)
-        missed, released = sequence.skip(upto)
-        if missed and not is_control(comm_id):
-            self._events.append(Gap(CommId(comm_id), missed))
-            sequence.joiner = None
-        self._released += self._hand_on(peer, comm_id, released, now)
-        self._note(peer, comm_id, now)
-
-    # ------------------------------------------------------------------ inside: numbered messages
-
-    def _receive_numbered(self, message: Message, now: float) -> list[Message]:
-        number = number_of(message)
-        peer = self.peers.get(message.session)
-        comm_id = message.content.get("comm_id")
-        if number is None or peer is None or not isinstance(comm_id, str):
-            return [message]
-        sequence = peer.sequence(comm_id)
-        handed_on = self._hand_on(peer, comm_id, sequence.take(number, message), now)
-        is_users = not is_control(comm_id)
-        if is_users and handed_on and handed_on[-1].msg_type == "comm_close":
-            self._end(peer, comm_id)
-        if len(sequence.held) > MAX_HELD or sequence.held_bytes > MAX_HELD_BYTES:
-            self._give_up(peer, comm_id, min(sequence.held) - 1, now)
-        self._look(peer, comm_id, now)
-        self._note(peer, comm_id, now, sum(buffer.nbytes for buffer in message.buffers))
-        return handed_on
-
-    def _hand_on(
-        self, peer: Peer, comm_id: str, messages: Iterable[Message], now: float
-    ) -> list[Message]:
-        """Return what is for this end's comms, without what the profile put on it; pieces joined."""
-        handed_on: list[Message] = []
-        sequence = peer.sequence(comm_id)
-        for message in messages:
-            if is_control(comm_id):
-                handed_on += self._hand_on_control(peer, message, now)
-                continue
-            if addressee(message) not in (None, self._session):
-                continue
-            try:
-                whole = self._join(sequence, without_number(message))
-            except RemoteProtocolError as error:
-                self._events += [Malformed(error), Gap(CommId(comm_id), 1)]
-                continue
-            if whole is not None:
-                handed_on.append(whole)
-        return handed_on
-
-    def _hand_on_control(self, peer: Peer, message: Message, now: float) -> list[Message]:
-        try:
-            return self._take_in(peer, read_control(message), message, now)
-        except RemoteProtocolError as error:
-            self._events.append(Malformed(error))
-            return []
-
-    def _join(self, sequence: Incoming, message: Message) -> Message | None:
-        if sequence.joiner is None:
-            if piece_of(message) is None:
-                return message
-            sequence.joiner = Joiner(self.limits)
-        whole = sequence.joiner.take(message)
-        if not sequence.joiner.is_joining:
-            sequence.joiner = None
-        return whole
-
-    def _end(self, peer: Peer, comm_id: str) -> None:
-        """A comm was closed; its sequence is remembered for a while, so that nothing arrives twice."""
-        peer.ended[comm_id] = None
-        if len(peer.ended) > self.limits.max_closed_ids:
-            oldest = next(iter(peer.ended))
-            for known in (peer.ended, peer.incoming, peer.began, peer.has):
-                known.pop(oldest, None)
-
-    def _note(self, peer: Peer, comm_id: str, now: float, nbytes: int = 0) -> None:
-        """Something of a comm arrived: the peer is told, soon if it is much."""
-        peer.due.add(comm_id)
-        peer.pending += 1
-        peer.pending_bytes += nbytes
-        if peer.pending >= ACK_EVERY or peer.pending_bytes >= ACK_BYTES:
-            self._acknowledge(peer, now)
-        else:
-            pause = ACK_SOON_S if peer.pending >= ACK_MANY else ACK_LATE_S
-            peer.ack_at = min(peer.ack_at, now + pause)
-
-    def _look(self, peer: Peer, comm_id: str, now: float) -> None:
-        """Ask at once for what is missing, if that was not done."""
-        sequence = peer.sequence(comm_id)
-        hole = sequence.missing()
-        if hole is not None and not sequence.asked:
-            sequence.asked = 1
-            peer.ask_at = min(peer.ask_at, now + ASK_S)
-            self._say(peer.control, {"want": {comm_id: hole}}, now)
 
     # ------------------------------------------------------------------ inside: control comms
 
@@ -559,8 +436,8 @@ class Profile:
                 self._say(comm_id, {}, now, msg_type="comm_close")
             return []
         if number_of(message) is not None:
-            return self._receive_numbered(message, now)
-        return self._take_in(peer, control, message, now)
+            return self._arrivals.receive(message, now)
+        return self._take_in(peer, message, now)
 
     def _receive_for_all(self, message: Message, now: float) -> list[Message]:
         """A kernel end says that it is here, or brings something for one of its sessions."""
@@ -569,7 +446,7 @@ class Profile:
         if self.is_kernel or message.session not in self.peers:
             return []
         again, _ = carried(read_control(message), message.buffers, message.channel)
-        return [m for one in again for m in self._receive_numbered(one, now)] + self.released()
+        return [m for one in again for m in self._arrivals.receive(one, now)] + self.released()
 
     def _peer_of(self, comm_id: str) -> Peer | None:
         """Return whose control comm this is; one that was silent is here again."""
@@ -673,19 +550,21 @@ class Profile:
             if comm_id in seen and last > seen[comm_id]:
                 self._events.append(Gap(CommId(comm_id), last - seen[comm_id]))
 
-    def _take_in(self, peer: Peer, control: Control, message: Message, now: float) -> list[Message]:
+    def _take_in(self, peer: Peer, message: Message, now: float) -> list[Message]:
+        """Take in a message on a control comm; return users' messages that it brings."""
+        control = read_control(message)
         again, kept = carried(control, message.buffers, message.channel)
         peer.repeats = 0
         self._receive_seen(peer, control.seen, now)
         for comm_id, last in control.sent.items():
-            self._receive_sent(peer, comm_id, last, now)
+            self._arrivals.hear_of(peer, comm_id, last, now)
         if control.sent and not control.profile:
-            self._acknowledge(peer, now)  # it has not heard what we have
+            self._arrivals.acknowledge(peer, now)  # it has not heard what we have
         for comm_id, (first, last) in control.want.items():
             self._outbox.send_again(peer, comm_id, first, last, now)
-        handed_on = [m for one in again for m in self._receive_numbered(one, now)]
+        handed_on = [m for one in again for m in self._arrivals.receive(one, now)]
         for comm_id, upto in control.gone.items():
-            self._give_up(peer, comm_id, upto, now)
+            self._arrivals.give_up(peer, comm_id, upto, now)
         handed_on += self.released()
         session = peer.session
         if control.accepted:
@@ -697,9 +576,9 @@ class Profile:
         if control.restore and self.is_kernel:
             self._events.append(RestoreAsked(session, control.restore))
         for comm_id, number in control.restored.items():
-            handed_on += self._take_up(peer, comm_id, number, kept, now)
+            handed_on += self.taking.take(peer, comm_id, number, kept, now)
         for comm_id in control.withheld:
-            self._end_restoring(comm_id, None)
+            self.taking.end(comm_id, None)
         return handed_on
 
     def _receive_seen(self, peer: Peer, seen: dict[str, int], now: float) -> None:
@@ -715,77 +594,6 @@ class Profile:
             peer.repeat_at, peer.is_lagging = inf, False
         self._outbox.send_queued(now)
 
-    def _receive_sent(self, peer: Peer, comm_id: str, last: int, now: float) -> None:
-        sequence = peer.sequence(comm_id)
-        sequence.known = max(sequence.known, last)
-        peer.due.add(comm_id)
-        self._look(peer, comm_id, now)
-
-    # ------------------------------------------------------------------ taking up
-
-    def can_restore(self) -> bool:
-        """At a frontend: say whether the kernel end tells how its comms stand."""
-        return any("restore" in peer.features for peer in self.peers.values())
-
-    def restore(self, comm_ids: Iterable[str], now: float) -> None:
-        """At a frontend: take up comms of the kernel end's, or what was missed of them: ``Taken``."""
-        self._restoring.update(dict.fromkeys(comm_ids))
-        self._ask_to_restore(self._restoring, now)
-
-    def restored(self, session: str, comm_ids: Iterable[str], now: float) -> None:
-        """At a kernel end: tell a peer how comms stand, with what is kept of each."""
-        peer = self.peers.get(session)
-        for comm_id in comm_ids:
-            self._say_restored(peer, comm_id, self._outbox.kept(comm_id), now)
-
-    def reopened(self, session: str, opening: Message, now: float) -> None:
-        """At a kernel end: tell a peer how a comm stands that a frontend has opened."""
-        peer = self.peers.get(session)
-        self._say_restored(peer, opening.content["comm_id"], [opening], now)
-
-    def withhold(self, session: str, comm_ids: Iterable[str], now: float) -> None:
-        """At a kernel end: tell a peer that it cannot take up these comms."""
-        peer = self.peers.get(session)
-        if peer is not None:
-            self._tell(peer, {"withheld": list(comm_ids)}, now)
-
-    def _say_restored(
-        self, peer: Peer | None, comm_id: str, kept: Iterable[Message], now: float
-    ) -> None:
-        if peer is None:
-            return
-        data, buffers = again_data(kept, "kept")
-        data["restored"] = {comm_id: self._outbox.number.get(comm_id, 0)}
-        self._tell(peer, data, now, buffers=buffers)
-
-    def _ask_to_restore(self, comm_ids: Iterable[str], now: float) -> None:
-        for peer in self.peers.values():
-            self._tell(peer, {"restore": list(comm_ids)}, now)
-        if not self.peers:
-            for comm_id in list(comm_ids):
-                self._end_restoring(comm_id, ())
-
-    def _end_restoring(self, comm_id: str, messages: tuple[Message, ...] | None) -> None:
-        if comm_id in self._restoring:
-            del self._restoring[comm_id]
-            self._events.append(Taken(CommId(comm_id), messages))
-
-    def _take_up(
-        self, peer: Peer, comm_id: str, number: int, kept: list[Message], now: float
-    ) -> list[Message]:
-        sequence = peer.sequence(comm_id)
-        if comm_id not in self._restoring:
-            return []
-        if number < sequence.next - 1:  # older than what was here since
-            self._ask_to_restore((comm_id,), now)
-            return []
-        messages = tuple(one for one in kept if one.content.get("comm_id") == comm_id)
-        self._end_restoring(comm_id, messages)
-        if comm_id in self._open_comms():
-            return []  # it was missed in part only, and goes on where it is
-        self._note(peer, comm_id, now)
-        return self._hand_on(peer, comm_id, sequence.restart(number), now)
-
     # ------------------------------------------------------------------ inside: who is gone
 
     def _drop(self, peer: Peer, why: LeftWhy, *, keep_history: bool = False) -> None:
@@ -793,8 +601,8 @@ class Profile:
         self._events.append(Left(peer.session, why))
         if why == "silent":
             self._remember_silent(peer)
-        for comm_id in list(self._restoring) if not self.peers else ():
-            self._end_restoring(comm_id, ())
+        if not self.peers:
+            self.taking.end_all()
         if not keep_history:
             self._outbox.peer_left(peer, self._now, may_return=why == "silent")
 

@@ -253,27 +253,27 @@ export class Sessions {
 
   /** At a frontend: say whether the kernel end tells how its comms stand. */
   canRestore(): boolean {
-    return this.#profile.canRestore();
+    return this.#profile.taking.canRestore();
   }
 
   /** At a frontend: ask how comms stand. `Hooks.taken` hears of each. */
   restore(comm_ids: readonly string[]): void {
-    this.#do((now) => this.#profile.restore(comm_ids, now));
+    this.#do((now) => this.#profile.taking.restore(comm_ids, now));
   }
 
   /** At a kernel end: tell a session how comms stand. */
   restored(session: string, comm_ids: readonly string[]): void {
-    this.#do((now) => this.#profile.restored(session, comm_ids, now));
+    this.#do((now) => this.#profile.taking.restored(session, comm_ids, now));
   }
 
   /** At a kernel end: tell a session how a comm stands that a frontend has opened. */
   reopened(session: string, opening: Message): void {
-    this.#do((now) => this.#profile.reopened(session, opening, now));
+    this.#do((now) => this.#profile.taking.reopened(session, opening, now));
   }
 
   /** At a kernel end: tell a session that it cannot take up these comms. */
   withhold(session: string, comm_ids: readonly string[]): void {
-    this.#do((now) => this.#profile.withhold(session, comm_ids, now));
+    this.#do((now) => this.#profile.taking.withhold(session, comm_ids, now));
   }
 
   /** Return the tab of a session that is or was here; "" where that is not known. */

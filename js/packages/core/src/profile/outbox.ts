@@ -11,7 +11,7 @@
 import { LimitExceeded } from "../errors.js";
 import { keptBytes } from "../protocol/inbox.js";
 import type { Limits } from "../protocol/limits.js";
-import type { JsonObject, Message } from "../protocol/messages.js";
+import type { Message } from "../protocol/messages.js";
 import { msgType } from "../protocol/messages.js";
 import {
   TARGET,
@@ -26,7 +26,7 @@ import type { ProfileEvent } from "./events.js";
 import type { Waiting } from "./flow.js";
 import { Queue, waitingFor } from "./flow.js";
 import { Kept } from "./kept.js";
-import type { Peer } from "./peer.js";
+import type { Peer, Say } from "./peer.js";
 import { CUT_ABOVE_BYTES, cut, dropped } from "./pieces.js";
 import { History } from "./sequence.js";
 
@@ -50,12 +50,7 @@ export interface OutboxOptions {
   /** Sends a message as it is. */
   readonly emit: (message: Message) => void;
   /** Sends on a control comm. */
-  readonly say: (
-    comm_id: string,
-    data: JsonObject,
-    now: number,
-    buffers?: readonly Uint8Array[],
-  ) => void;
+  readonly say: Say;
   /** Takes an event. */
   readonly tell: (event: ProfileEvent) => void;
 }

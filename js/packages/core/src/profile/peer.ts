@@ -1,8 +1,9 @@
 /**
- * What one end knows of one of its peers; the twin of `src/tsushin/profile/peer.py`.
+ * What one end knows of one of its peers, and the two ways to speak to it; the twin of `src/tsushin/profile/peer.py`.
  *
  * Spec: spec/profile.md, "Sessions", "Sequence" and "Flow".
  */
+import type { JsonObject } from "../protocol/messages.js";
 import type { Control } from "./control.js";
 import { Flight } from "./flow.js";
 import { Incoming } from "./sequence.js";
@@ -72,3 +73,19 @@ export class Peer {
     return Math.min(this.ackAt, this.repeatAt, this.askAt);
   }
 }
+
+/** Says something on a control comm that is out of date soon, or is asked for again where it is missed. */
+export type Say = (
+  comm_id: string,
+  data: JsonObject,
+  now: number,
+  buffers?: readonly Uint8Array[],
+) => void;
+
+/** Says something that has to arrive. */
+export type Tell = (
+  peer: Peer,
+  data: JsonObject,
+  now: number,
+  buffers?: readonly Uint8Array[],
+) => void;

@@ -18,46 +18,30 @@ import type { Limits } from "../protocol/limits.js";
 import { DEFAULT_LIMITS } from "../protocol/limits.js";
 import type { Channel, Header, JsonObject, Message } from "../protocol/messages.js";
 import { isJsonObject, msgType, newMessage, sessionOf } from "../protocol/messages.js";
+import { ACK_SOON, Arrivals } from "./arrivals.js";
 import type { Control, Numbers } from "./control.js";
 import {
   FEATURES,
   PROFILE,
   TARGET,
-  addressee,
-  againData,
   carried,
   controlId,
   isControl,
   numberOf,
   readControl,
-  withoutNumber,
 } from "./control.js";
 import type { LeftWhy, ProfileEvent } from "./events.js";
 import { Flight, waitingFor } from "./flow.js";
 import { Outbox, REPEAT } from "./outbox.js";
+import type { Tell } from "./peer.js";
 import { Peer } from "./peer.js";
-import { Joiner, pieceOf } from "./pieces.js";
-import type { Incoming } from "./sequence.js";
+import { Taking } from "./taking.js";
 
-// Seconds. A receiver says what it has when 64 messages are new, or after the first of these two.
-const ACK_EVERY = 64; // messages
-const ACK_BYTES = 2 ** 20; // of buffers
-const ACK_MANY = 8; // messages; from here on soon
-const ACK_SOON = 0.05;
-const ACK_LATE = 0.5;
 const LAGGING = 5.0; // without a word about what is under way; then nobody waits for that peer
 // Then, after 127 s in all, the peer counts as gone. A frontend takes up to 40 s to notice that its link is dead
 // (the WebSocket's pings), and 60 s to make it anew: until then what it missed is kept.
 export const MAX_REPEATS = 6;
-// A receiver asks for what is missing at once, and again with twice the pause.
-const ASK = 1.0;
-export const MAX_ASKS = 5; // then, after 31 s in all, what is missing is given up
-const MAX_HELD = 4096; // messages behind a hole
 const MAX_SILENT = 64; // peers that are remembered although they answer no more
-const MAX_HELD_BYTES = 64 * 2 ** 20; // the same, of their buffers
-
-export { REPEAT };
-
 export interface ProfileOptions {
   /** What this end sends on: "iopub" at a kernel, "shell" at a frontend. */
   readonly channel: Channel;
@@ -101,9 +85,10 @@ export class Profile {
   readonly #outbox: Outbox;
   #toldOpen: readonly string[] = []; // a frontend: comms that its hello said are open
   #outgoing: Message[] = [];
-  #released: Message[] = [];
   #events: ProfileEvent[] = [];
-  readonly #restoring = new Set<string>(); // a frontend: ids of comms that it takes up
+  readonly #arrivals: Arrivals;
+  /** The comms that are taken up. */
+  readonly taking: Taking;
   #now = 0; // of the last call
   #isAway = false; // a frontend: there is no link, or none that the kernel end was met on
   readonly #silent = new Map<string, Peer>(); // gone without a word; they may come back
@@ -123,6 +108,20 @@ export class Profile {
       say: (comm_id, data, now, buffers) => this.#say(comm_id, data, now, "comm_msg", buffers),
       tell: (event) => this.#events.push(event),
     });
+    const tell: Tell = (peer, data, now, buffers) => this.#tell(peer, data, now, buffers);
+    const event = (one: ProfileEvent) => void this.#events.push(one);
+    this.#arrivals = new Arrivals({
+      session: options.session,
+      peers: this.peers,
+      limits: this.limits,
+      say: (comm_id, data, now) => this.#say(comm_id, data, now),
+      tell,
+      event,
+      takeIn: (peer, message, now) => this.#takeIn(peer, message, now),
+    });
+    const { openComms } = options;
+    const halves = { outbox: this.#outbox, arrivals: this.#arrivals };
+    this.taking = new Taking({ peers: this.peers, ...halves, tell, event, openComms });
   }
 
   // ---------------------------------------------------------------- asking
@@ -149,9 +148,7 @@ export class Profile {
 
   /** Take what can be handed on although no message brought it: something was given up. */
   released(): Message[] {
-    const released = this.#released;
-    this.#released = [];
-    return released;
+    return this.#arrivals.released();
   }
 
   /** Take every event there is, in order. */
@@ -223,7 +220,7 @@ export class Profile {
       if (this.#options.joins === true && !this.#outbox.awaitsPeer && isShown) this.join(now);
       return [message];
     }
-    return this.#receiveNumbered(message, now);
+    return this.#arrivals.receive(message, now);
   }
 
   // ---------------------------------------------------------------- joining and leaving
@@ -267,7 +264,7 @@ export class Profile {
       const isAhead = Object.keys(this.#outbox.aheadOf(peer)).length > 0;
       peer.repeatAt = isAhead ? now + REPEAT : Infinity;
       for (const sequence of peer.incoming.values()) sequence.asked = 0;
-      this.#askAgain(peer, now);
+      this.#arrivals.askAgain(peer, now);
     }
   }
 
@@ -377,29 +374,10 @@ export class Profile {
     this.#now = now;
     if (this.#isAway) return;
     for (const peer of [...this.peers.values()]) {
-      if (peer.ackAt <= now) this.#acknowledge(peer, now);
-      if (peer.askAt <= now) this.#askAgain(peer, now);
+      if (peer.ackAt <= now) this.#arrivals.acknowledge(peer, now);
+      if (peer.askAt <= now) this.#arrivals.askAgain(peer, now);
       if (peer.repeatAt <= now) this.#repeat(peer, now);
     }
-  }
-
-  #acknowledge(peer: Peer, now: number): void {
-    [peer.ackAt, peer.pending, peer.pendingBytes] = [Infinity, 0, 0];
-    const seen: Record<string, number> = {};
-    for (const comm_id of peer.due) {
-      const sequence = peer.incoming.get(comm_id);
-      if (sequence !== undefined) seen[comm_id] = sequence.next - 1;
-    }
-    const { accepted, refused } = peer;
-    peer.due.clear();
-    peer.accepted = [];
-    peer.refused = [];
-    if (Object.keys(seen).length > 0) this.#say(peer.control, { seen }, now);
-    const news = {
-      ...(accepted.length > 0 ? { accepted } : {}),
-      ...(refused.length > 0 ? { refused } : {}),
-    };
-    if (Object.keys(news).length > 0) this.#tell(peer, news, now);
   }
 
   /** Tell a peer how far we are, so that it finds out when the last messages were lost. */
@@ -422,123 +400,6 @@ export class Profile {
     }
   }
 
-  #askAgain(peer: Peer, now: number): void {
-    const want: Record<string, [number, number]> = {};
-    let most = 0;
-    for (const [comm_id, sequence] of peer.incoming) {
-      let hole = sequence.missing();
-      if (hole === null) continue;
-      if (sequence.asked >= MAX_ASKS) {
-        this.#giveUp(peer, comm_id, hole[1], now);
-        hole = sequence.missing();
-      }
-      if (hole === null) continue;
-      want[comm_id] = hole;
-      sequence.asked += 1;
-      most = Math.max(most, sequence.asked);
-    }
-    peer.askAt = Infinity;
-    if (most === 0) return;
-    peer.askAt = now + ASK * 2 ** (most - 1);
-    this.#say(peer.control, { want }, now);
-  }
-
-  #giveUp(peer: Peer, comm_id: string, upto: number, now: number): void {
-    const sequence = peer.sequence(comm_id);
-    const [missed, released] = sequence.skip(upto);
-    if (missed > 0 && !isControl(comm_id)) {
-      this.#events.push({ type: "gap", comm_id, missed });
-      sequence.joiner = null;
-    }
-    this.#released.push(...this.#handOn(peer, comm_id, released, now));
-    this.#note(peer, comm_id, now);
-  }
-
-  // ---------------------------------------------------------------- inside: numbered messages
-
-  #receiveNumbered(message: Message, now: number): Message[] {
-    const number = numberOf(message);
-    const peer = this.peers.get(sessionOf(message));
-    const { comm_id } = message.content;
-    if (number === null || peer === undefined || typeof comm_id !== "string") return [message];
-    const sequence = peer.sequence(comm_id);
-    const handedOn = this.#handOn(peer, comm_id, sequence.take(number, message), now);
-    const last = isControl(comm_id) ? undefined : handedOn.at(-1);
-    if (last !== undefined && msgType(last) === "comm_close") this.#end(peer, comm_id);
-    if (sequence.held.size > MAX_HELD || sequence.heldBytes > MAX_HELD_BYTES) {
-      this.#giveUp(peer, comm_id, sequence.firstHeld() - 1, now);
-    }
-    this.#look(peer, comm_id, now);
-    const nbytes = message.buffers.reduce((sum, view) => sum + view.byteLength, 0);
-    this.#note(peer, comm_id, now, nbytes);
-    return handedOn;
-  }
-
-  /** Return what is for this end's comms, without what the profile put on it; pieces joined. */
-  #handOn(peer: Peer, comm_id: string, messages: readonly Message[], now: number): Message[] {
-    const handedOn: Message[] = [];
-    const sequence = peer.sequence(comm_id);
-    for (const message of messages) {
-      const to = addressee(message);
-      if (to !== null && to !== this.#options.session) continue;
-      try {
-        if (isControl(comm_id)) {
-          handedOn.push(...this.#takeIn(peer, readControl(message), message, now));
-          continue;
-        }
-        const whole = this.#join(sequence, withoutNumber(message));
-        if (whole !== null) handedOn.push(whole);
-      } catch (error) {
-        if (!(error instanceof RemoteProtocolError)) throw error;
-        this.#events.push({ type: "malformed", error });
-        if (!isControl(comm_id)) this.#events.push({ type: "gap", comm_id, missed: 1 });
-      }
-    }
-    return handedOn;
-  }
-
-  #join(sequence: Incoming, message: Message): Message | null {
-    if (sequence.joiner === null && pieceOf(message) === null) return message;
-    sequence.joiner ??= new Joiner(this.limits);
-    const { joiner } = sequence;
-    const whole = joiner.take(message);
-    if (!joiner.isJoining) sequence.joiner = null;
-    return whole;
-  }
-
-  /** A comm was closed; its sequence is remembered for a while, so that nothing arrives twice. */
-  #end(peer: Peer, comm_id: string): void {
-    peer.ended.add(comm_id);
-    if (peer.ended.size <= this.limits.max_closed_ids) return;
-    for (const oldest of peer.ended) {
-      for (const known of [peer.ended, peer.incoming, peer.began, peer.has]) known.delete(oldest);
-      return;
-    }
-  }
-
-  /** Something of a comm arrived: the peer is told, soon if it is much. */
-  #note(peer: Peer, comm_id: string, now: number, nbytes = 0): void {
-    peer.due.add(comm_id);
-    peer.pending += 1;
-    peer.pendingBytes += nbytes;
-    if (peer.pending >= ACK_EVERY || peer.pendingBytes >= ACK_BYTES) {
-      this.#acknowledge(peer, now);
-    } else {
-      const pause = peer.pending >= ACK_MANY ? ACK_SOON : ACK_LATE;
-      peer.ackAt = Math.min(peer.ackAt, now + pause);
-    }
-  }
-
-  /** Ask at once for what is missing, if that was not done. */
-  #look(peer: Peer, comm_id: string, now: number): void {
-    const sequence = peer.sequence(comm_id);
-    const hole = sequence.missing();
-    if (hole === null || sequence.asked > 0) return;
-    sequence.asked = 1;
-    peer.askAt = Math.min(peer.askAt, now + ASK);
-    this.#say(peer.control, { want: { [comm_id]: hole } }, now);
-  }
-
   // ---------------------------------------------------------------- inside: control comms
 
   #receiveControl(message: Message, comm_id: string, now: number): Message[] {
@@ -556,8 +417,8 @@ export class Profile {
       if (this.isKernel) this.#say(comm_id, {}, now, "comm_close");
       return [];
     }
-    if (numberOf(message) !== null) return this.#receiveNumbered(message, now);
-    return this.#takeIn(peer, control, message, now);
+    if (numberOf(message) !== null) return this.#arrivals.receive(message, now);
+    return this.#takeIn(peer, message, now);
   }
 
   /** A kernel end says that it is here, or brings something for one of its sessions. */
@@ -565,7 +426,7 @@ export class Profile {
     if (this.#options.joins === true && !this.#outbox.isNumbering()) this.join(now);
     if (this.isKernel || !this.peers.has(sessionOf(message))) return [];
     const { again } = carried(readControl(message), message.buffers, message.channel);
-    return [...again.flatMap((one) => this.#receiveNumbered(one, now)), ...this.released()];
+    return [...again.flatMap((one) => this.#arrivals.receive(one, now)), ...this.released()];
   }
 
   /** Return whose control comm this is; one that was silent is here again. */
@@ -673,20 +534,22 @@ export class Profile {
     }
   }
 
-  #takeIn(peer: Peer, control: Control, message: Message, now: number): Message[] {
+  /** Take in a message on a control comm; return users' messages that it brings. */
+  #takeIn(peer: Peer, message: Message, now: number): Message[] {
+    const control = readControl(message);
     const { again, kept } = carried(control, message.buffers, message.channel);
     peer.repeats = 0;
     this.#receiveSeen(peer, control.seen, now);
     const sent = Object.entries(control.sent);
-    for (const [comm_id, last] of sent) this.#receiveSent(peer, comm_id, last, now);
+    for (const [comm_id, last] of sent) this.#arrivals.hearOf(peer, comm_id, last, now);
     // It has not heard what we have.
-    if (sent.length > 0 && control.profile === 0) this.#acknowledge(peer, now);
+    if (sent.length > 0 && control.profile === 0) this.#arrivals.acknowledge(peer, now);
     for (const [comm_id, [first, last]] of Object.entries(control.want)) {
       this.#outbox.sendAgain(peer, comm_id, first, last, now);
     }
-    const handedOn = again.flatMap((one) => this.#receiveNumbered(one, now));
+    const handedOn = again.flatMap((one) => this.#arrivals.receive(one, now));
     for (const [comm_id, upto] of Object.entries(control.gone)) {
-      this.#giveUp(peer, comm_id, upto, now);
+      this.#arrivals.giveUp(peer, comm_id, upto, now);
     }
     handedOn.push(...this.released());
     const { session } = peer;
@@ -703,9 +566,9 @@ export class Profile {
       this.#events.push({ type: "restore asked", session, comm_ids: control.restore });
     }
     for (const [comm_id, number] of Object.entries(control.restored)) {
-      handedOn.push(...this.#takeUp(peer, comm_id, number, kept, now));
+      handedOn.push(...this.taking.take(peer, comm_id, number, kept, now));
     }
-    for (const comm_id of control.withheld) this.#endRestoring(comm_id, null);
+    for (const comm_id of control.withheld) this.taking.end(comm_id, null);
     return handedOn;
   }
 
@@ -726,98 +589,13 @@ export class Profile {
     this.#outbox.sendQueued(now);
   }
 
-  #receiveSent(peer: Peer, comm_id: string, last: number, now: number): void {
-    const sequence = peer.sequence(comm_id);
-    sequence.known = Math.max(sequence.known, last);
-    peer.due.add(comm_id);
-    this.#look(peer, comm_id, now);
-  }
-
-  // ---------------------------------------------------------------- taking up
-
-  /** At a frontend: say whether the kernel end tells how its comms stand. */
-  canRestore(): boolean {
-    return [...this.peers.values()].some(({ features }) => features.includes("restore"));
-  }
-
-  /** At a frontend: take up comms of the kernel end's, or what was missed of them; the event is "taken". */
-  restore(comm_ids: readonly string[], now: number): void {
-    for (const comm_id of comm_ids) this.#restoring.add(comm_id);
-    this.#askToRestore([...this.#restoring], now);
-  }
-
-  /** At a kernel end: tell a peer how comms stand, with what is kept of each. */
-  restored(session: string, comm_ids: readonly string[], now: number): void {
-    const peer = this.peers.get(session);
-    for (const comm_id of comm_ids) {
-      this.#sayRestored(peer, comm_id, this.#outbox.kept(comm_id), now);
-    }
-  }
-
-  /** At a kernel end: tell a peer how a comm stands that a frontend has opened. */
-  reopened(session: string, opening: Message, now: number): void {
-    const comm_id = String(opening.content.comm_id);
-    this.#sayRestored(this.peers.get(session), comm_id, [opening], now);
-  }
-
-  /** At a kernel end: tell a peer that it cannot take up these comms. */
-  withhold(session: string, comm_ids: readonly string[], now: number): void {
-    const peer = this.peers.get(session);
-    if (peer !== undefined) this.#tell(peer, { withheld: comm_ids }, now);
-  }
-
-  #sayRestored(
-    peer: Peer | undefined,
-    comm_id: string,
-    kept: readonly Message[],
-    now: number,
-  ): void {
-    if (peer === undefined) return;
-    const [data, buffers] = againData(kept, "kept");
-    const restored = { [comm_id]: this.#outbox.number.get(comm_id) ?? 0 };
-    this.#tell(peer, { ...data, restored }, now, buffers);
-  }
-
-  #askToRestore(comm_ids: readonly string[], now: number): void {
-    for (const peer of this.peers.values()) this.#tell(peer, { restore: comm_ids }, now);
-    if (this.peers.size > 0) return;
-    for (const comm_id of comm_ids) this.#endRestoring(comm_id, []);
-  }
-
-  #endRestoring(comm_id: string, messages: readonly Message[] | null): void {
-    if (this.#restoring.delete(comm_id)) this.#events.push({ type: "taken", comm_id, messages });
-  }
-
-  #takeUp(
-    peer: Peer,
-    comm_id: string,
-    number: number,
-    kept: readonly Message[],
-    now: number,
-  ): Message[] {
-    const sequence = peer.sequence(comm_id);
-    if (!this.#restoring.has(comm_id)) return [];
-    if (number < sequence.next - 1) {
-      this.#askToRestore([comm_id], now); // this is older than what was here since
-      return [];
-    }
-    const messages = kept.filter(({ content }) => content.comm_id === comm_id);
-    this.#endRestoring(comm_id, messages);
-    // It was missed in part only, and goes on where it is.
-    if (this.#options.openComms().includes(comm_id)) return [];
-    this.#note(peer, comm_id, now);
-    return this.#handOn(peer, comm_id, sequence.restart(number), now);
-  }
-
   // ---------------------------------------------------------------- inside: who is gone
 
   #drop(peer: Peer, why: LeftWhy, keepsHistory = false): void {
     this.peers.delete(peer.session);
     this.#events.push({ type: "left", session: peer.session, why });
     if (why === "silent") this.#rememberSilent(peer);
-    if (this.peers.size === 0) {
-      for (const comm_id of [...this.#restoring]) this.#endRestoring(comm_id, []);
-    }
+    if (this.peers.size === 0) this.taking.endAll();
     if (!keepsHistory) this.#outbox.peerLeft(peer, this.#now, why === "silent");
   }
 
