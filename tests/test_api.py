@@ -76,6 +76,7 @@ def test_every_public_method_is_in_the_specification():
         "comm_class",
         "deliver",
         "may_answer",
+        "may_have_heard",
         "cancel_request",
         "credit_request",
         "renew_locks",

@@ -240,6 +240,57 @@ def test_a_request_before_any_peer_waits_a_moment_for_the_first():
         late.result(0)
 
 
+def slow(gate):
+    """A target whose function answers once the gate is open."""
+
+    async def answer(_):
+        await gate
+        return 1
+
+    return lambda comm, _: comm.handle("x", answer)
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["", "just after the kernel end came"])
+def test_who_joins_after_a_request_was_sent_is_not_waited_for(is_new):
+    pair = comm_pair(frontends=2, on_unknown="ignore")
+    first, second = pair.frontends
+    first.register_target("t", slow(Gate()))
+    if is_new:
+        pair.kernel.sessions.announce()
+    pair.join(first)
+    here = pair.kernel.new_comm("t")
+    pair.run()
+    answer = here.request("x")
+    pair.run()
+    if not is_new:
+        pair.join(second)
+    assert answer.is_waiting()
+    first.sessions.leave()
+    pair.run()
+    if is_new:
+        pair.join(second)
+    with pytest.raises(NoPeer):
+        answer.result(0)
+
+
+def test_who_says_hello_just_after_the_kernel_end_came_may_have_heard_it_before():
+    pair = comm_pair(frontends=2, on_unknown="ignore")
+    first, second = pair.frontends
+    gate = Gate()
+    first.register_target("t", lambda comm, msg: None)
+    second.register_target("t", slow(gate))
+    pair.kernel.sessions.announce()
+    pair.join(first)
+    here = pair.kernel.new_comm("t")
+    pair.run()
+    answer = here.request("x")
+    pair.join(second)
+    assert answer.is_waiting()  # the first one has no handler
+    gate.open()
+    pair.run()
+    assert answer.result(0) == 1
+
+
 def test_a_request_on_a_closed_comm_is_refused_and_nobody_waits(ends):
     here, _ = ends
     here.close()

@@ -631,6 +631,13 @@ class CommManager:
         is_early = not self.sessions.peers.live() and self.sessions.may_come()
         return None if is_early else there
 
+    def may_have_heard(self, comm_id: str) -> set[str]:
+        """Return the sessions that may have got what was sent on a comm before they said hello."""
+        # Pages that are there already, with the comm open, say hello just after a kernel end has come.
+        if not self.sessions.may_come():
+            return set()
+        return {peer.session for peer in self.sessions.peers.with_open(comm_id)}
+
     def cancel_request(self, comm_id: str, req: str, but: str | None) -> None:
         """Nobody waits for an answer any more; ``but`` has given it."""
         self.sessions.cancel(comm_id, req, but)

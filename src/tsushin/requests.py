@@ -74,6 +74,9 @@ class Asking(Protocol):
     def may_answer(self, comm_id: str) -> set[str] | None:
         """Return the sessions that may answer; None while one that is not there may still come."""
 
+    def may_have_heard(self, comm_id: str) -> set[str]:
+        """Return the sessions that may have got what was sent before they said hello."""
+
     def cancel_request(self, comm_id: str, req: str, but: str | None) -> None:
         """Tell peers, all but one, that nobody waits for an answer any more."""
 
@@ -86,6 +89,7 @@ class _Waiting:
     """A request without its whole answer.
 
     Attributes:
+        heard: the sessions that were there when it was sent; None while nobody was.
         without: the sessions that have no handler for it.
         to: the one session that was asked; None where all were.
         session: of the peer whose parts it takes.
@@ -93,6 +97,7 @@ class _Waiting:
 
     expected: Expected[Answer] | Stream
     to: str | None = None
+    heard: set[str] | None = None
     without: set[str] = field(default_factory=set)
     session: str | None = None
 
@@ -264,7 +269,12 @@ class Requests:
         may_answer = self._asking.may_answer(self._comm_id)
         if waiting is None or (may_answer is None and not waiting.without):
             return
-        left = (may_answer or set()) - waiting.without
+        there = may_answer or set()
+        if waiting.heard is None:
+            waiting.heard = set(there)
+        waiting.heard |= self._asking.may_have_heard(self._comm_id)
+        # Who came since does not know of it: a page that was loaded again, a second one.
+        left = (there & waiting.heard) - waiting.without
         if waiting.to is not None:
             left &= {waiting.to}
         if not left or waiting.session not in (None, *left):

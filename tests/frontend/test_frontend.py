@@ -317,11 +317,25 @@ async def odd(tmp_path):
     file = tmp_path / "kernel.json"
     file.write_text(json.dumps(kernel.info))
     async with connect(connection_file=file, timeout=10) as fe:
-        assert (await kernel.receive()).content == {
-            "target_name": TARGET
-        }  # it looks for the profile
+        kernel.looked_for = await kernel.receive()
+        assert kernel.looked_for.content == {"target_name": TARGET}  # it looks for the profile
         yield kernel, fe
     await kernel.aclose()
+
+
+async def test_no_second_hello_is_said_where_a_message_of_the_kernel_end_was_here_first(odd):
+    kernel, fe = odd
+    announced = from_kernel(
+        kernel, "iopub", "comm_msg", {"comm_id": TARGET, "data": {"profile": 1}}
+    )
+    kernel.send(announced)
+    hello = await kernel.receive()
+    assert (hello.msg_type, hello.content["target_name"]) == ("comm_open", TARGET)
+    content = {"status": "ok", "comms": {TARGET: {"target_name": TARGET}}}
+    kernel.send(from_kernel(kernel, "shell", "comm_info_reply", content, kernel.looked_for.header))
+    await fe._looking
+    fe.comm_manager.new_comm("next")
+    assert (await kernel.receive()).content["target_name"] == "next"
 
 
 def from_kernel(kernel, channel, kind, content, parent=None):

@@ -249,6 +249,22 @@ def test_a_goodbye_ends_it_at_once(pair):
     assert pair.frontends[1].peers == ()
 
 
+def test_a_page_says_goodbye_for_the_one_before_it_once_and_before_its_hello(pair):
+    old, new = pair.frontends
+    pair.join(old)
+    new.sessions._profile._left = ("frontend 0", "nobody")
+    pair.join(new)
+    pair.join(new)
+    assert [p.session for p in pair.kernel.peers] == ["frontend 1"]
+    said = [(m.msg_type, m.content["comm_id"]) for m in controls(pair) if m.session == "frontend 1"]
+    assert said == [
+        ("comm_close", control_id("frontend 0")),
+        ("comm_close", control_id("nobody")),
+        ("comm_open", control_id("frontend 1")),
+        ("comm_msg", control_id("frontend 1")),
+    ]
+
+
 def test_a_frontend_that_was_away_gets_what_it_missed(pair):
     pair.join()
     comm = pair.kernel.new_comm("t")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,19 @@ def test_binary_restored_into_the_data_is_counted(value):
     kept = message(0)
     kept.content["data"]["a"] = value
     assert 8000 < kept_bytes(kept) < 12_000
+
+
+def test_bytes_restored_into_the_data_are_counted_without_a_copy():
+    kept = message(0)
+    kept.metadata["tsushin"] = {"bin": [{"no": "matter"}]}
+    before = kept_bytes(kept)
+    kept.content["data"]["a"] = [1, {"b": memoryview(bytes(50 << 20))}, np.zeros(10)]
+    tracemalloc.start()
+    try:
+        assert 0 < kept_bytes(kept) - before - (50 << 20) - 80 < 50
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_clear_forgets_everything_and_counts_no_drop():

@@ -77,6 +77,7 @@ class Profile:
         open_comms: returns the ids of the comms that are open here.
         joins: at a frontend, say hello whenever a kernel end shows that it knows the profile.
         tab: of a page: the same before and after it was loaded again.
+        left: of a page: the sessions that the page before it in its tab had. Their goodbye is said again.
         max_whole_bytes: what the route takes in one message; None for no bound.
 
     Attributes:
@@ -96,6 +97,7 @@ class Profile:
         limits: Limits = DEFAULT_LIMITS,
         joins: bool = False,
         tab: str = "",
+        left: Iterable[str] = (),
         max_whole_bytes: int | None = None,
     ) -> None:
         self.peers: dict[str, Peer] = {}
@@ -108,6 +110,7 @@ class Profile:
         self.limits: Limits = limits
         self._joins = joins
         self._tab = tab
+        self._left = tuple(left)
         self._has_opened = False  # a frontend: its control comm
         self._told_open: tuple[str, ...] = ()  # a frontend: comms that its hello said are open
         self._outgoing: list[Message] = []
@@ -254,6 +257,9 @@ class Profile:
 
     def join(self, now: float) -> None:
         """Say hello to the kernel end: the first time, or because the link was away."""
+        for session in self._left:
+            self._say(control_id(session), {}, now, msg_type="comm_close")
+        self._left = ()
         [peer] = self.peers.values() or [None]
         self._told_open = tuple(self._open_comms())
         hello = Control(

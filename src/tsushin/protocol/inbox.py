@@ -7,22 +7,43 @@ newest state, and a count lets them know that they missed something.
 from __future__ import annotations
 
 from collections import deque
+from typing import Any, Final
 
 import msgspec
 
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.protocol.messages import Message
 
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+_MAX_DEPTH: Final = 200  # levels at which binary is looked for; what a user sends has no more
+
 
 def kept_bytes(message: Message) -> int:
     """Return what keeping ``message`` costs: its content as JSON, binary in it, its buffers; in bytes."""
-    sizes = [buffer.nbytes for buffer in message.buffers]
+    views = list(message.buffers)
+    content = message.content
+    ours = message.metadata.get("tsushin")
+    if isinstance(ours, dict) and "bin" in ours:
+        content = _without_views(content, views, _MAX_DEPTH)  # msgspec would make base64 of them
+    sizes = [view.nbytes for view in views]
 
-    # Arrays restored into the data; memory views there are counted as the base64 msgspec makes of them.
     def count(value: object) -> None:
         sizes.append(memoryview(value).nbytes)  # type: ignore[arg-type]  # only arrays come here
 
-    return len(msgspec.json.encode(message.content, enc_hook=count)) + sum(sizes)
+    return len(msgspec.json.encode(content, enc_hook=count)) + sum(sizes)
+
+
+# Any: JSON, with what was restored into it.
+def _without_views(value: Any, views: list[memoryview], depth: int) -> Any:
+    """Return a copy without memory views, which are added to ``views``."""
+    if isinstance(value, memoryview):
+        views.append(value)
+        return None
+    if isinstance(value, dict) and depth:
+        return {key: _without_views(item, views, depth - 1) for key, item in value.items()}
+    if isinstance(value, list) and depth and not set(map(type, value)) <= _PLAIN:
+        return [_without_views(item, views, depth - 1) for item in value]
+    return value
 
 
 class Inbox:

@@ -82,6 +82,8 @@ export interface CommManagerOptions {
   readonly joins?: boolean;
   /** Of a page: the same before and after it was loaded again. */
   readonly tab?: string | undefined;
+  /** Of a page: the sessions that the page before it in its tab had. Their goodbye is said again. */
+  readonly left?: readonly string[];
   /** What the route to the peer takes in one message; null for no bound. */
   readonly max_whole_bytes?: number | null | undefined;
   /** Milliseconds since 1970. */
@@ -146,6 +148,7 @@ export class CommManager implements CommOwner {
       limits: this.limits,
       joins: options.joins ?? false,
       tab: options.tab,
+      ...(options.left === undefined ? {} : { left: options.left }),
       max_whole_bytes: options.max_whole_bytes,
     });
     this.#takingUp = new TakingUp(this, () => this.#clock() / 1e3);
@@ -404,6 +407,13 @@ export class CommManager implements CommOwner {
   mayAnswer(comm_id: string): ReadonlySet<string> | null {
     const isEarly = this.peers.length === 0 && this.sessions.mayCome();
     return isEarly ? null : this.sessions.peers.mayAnswer(comm_id);
+  }
+
+  /** Return the sessions that may have got what was sent on a comm before they said hello. */
+  mayHaveHeard(comm_id: string): ReadonlySet<string> {
+    // Pages that are there already, with the comm open, say hello just after a kernel end has come.
+    const peers = this.sessions.mayCome() ? this.sessions.peers.withOpen(comm_id) : [];
+    return new Set(peers.map(({ session }) => session));
   }
 
   /** Nobody waits for an answer any more; `but` has given it. */

@@ -57,6 +57,8 @@ export interface Asking {
   checkLive(session: string, about: string): void;
   /** Return the sessions that may answer; null while one that is not there may still come. */
   mayAnswer(comm_id: string): ReadonlySet<string> | null;
+  /** Return the sessions that may have got what was sent before they said hello. */
+  mayHaveHeard(comm_id: string): ReadonlySet<string>;
   /** Tell peers, all but one, that nobody waits for an answer any more. */
   cancelRequest(comm_id: string, req: string, but: string | null): void;
   /** Tell a peer how many parts of its answer were taken in all. */
@@ -68,6 +70,8 @@ interface WaitingRequest {
   readonly expected: Expected<unknown> | Stream;
   /** The one session that was asked; null where all were. */
   readonly to: string | null;
+  /** The sessions that were there when it was sent; null while nobody was. */
+  heard: Set<string> | null;
   /** The sessions that have no handler for it. */
   readonly without: Set<string>;
   /** Of the peer whose parts it takes. */
@@ -142,7 +146,13 @@ export class Requests {
     to: string | null,
   ): void {
     // Before it is sent: the answer may be there at once.
-    this.#waiting.set(req, { expected, to, without: new Set(), session: null });
+    this.#waiting.set(req, {
+      expected,
+      to,
+      heard: null,
+      without: new Set(),
+      session: null,
+    });
     try {
       if (to !== null) this.#asking.checkLive(to, expected.about);
       this.#send(data, entry, to);
@@ -229,9 +239,14 @@ export class Requests {
     const waiting = this.#waiting.get(req);
     const mayAnswer = this.#asking.mayAnswer(this.#commId);
     if (waiting === undefined || (mayAnswer === null && waiting.without.size === 0)) return;
+    const there = [...(mayAnswer ?? [])];
+    const heard = (waiting.heard ??= new Set(there));
+    for (const session of this.#asking.mayHaveHeard(this.#commId)) heard.add(session);
     const { without, to } = waiting;
-    const isLeft = (session: string) => !without.has(session) && (to === null || to === session);
-    const left = [...(mayAnswer ?? [])].filter(isLeft);
+    // Who came since does not know of it: a page that was loaded again, a second one.
+    const isLeft = (session: string) =>
+      heard.has(session) && !without.has(session) && (to === null || to === session);
+    const left = there.filter(isLeft);
     if (waiting.session === null ? left.length > 0 : left.includes(waiting.session)) return;
     this.#waiting.delete(req);
     waiting.expected.fail(new NoPeer(`${waiting.expected.about}: ${why}`));

@@ -184,6 +184,11 @@ export class Sessions {
     this.#do((now) => this.#profile.join(now));
   }
 
+  /** At a frontend: the kernel end was told of us, and has not gone since. */
+  get isMet(): boolean {
+    return this.#profile.isAsking || this.#profile.peers.size > 0;
+  }
+
   /** At a frontend: it is about to find out whether the kernel has such an end. */
   hope(): void {
     this.#hopesUntil = Infinity;

@@ -102,6 +102,7 @@ it("has no public member of Comm, CommManager or Frontend that spec/api.json lac
     "sendComm",
     "closeComm",
     "mayAnswer",
+    "mayHaveHeard",
     "cancelRequest",
     "checkLive",
     "deliver",

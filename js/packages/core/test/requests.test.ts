@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { CommClosed, LocalProtocolError, NoPeer, RemoteError } from "../src/errors.js";
 import type { Comm } from "../src/comm.js";
 import { MAX_RUNNING } from "../src/requests.js";
-import { openPair, settled } from "./pair.js";
+import type { StepEnd } from "./pair.js";
+import { StepPair, openPair, settled } from "./pair.js";
 
 /** Both ends of a comm whose ends know the profile. */
 async function joinedPair() {
@@ -108,6 +109,52 @@ describe("request", () => {
     const { kernel, there } = await openPair();
     kernel.transport.hold(); // or the answer would be there before anybody looks
     await expect(there.request("x")).rejects.toBeInstanceOf(NoPeer);
+  });
+
+  it.each([[false], [true]])(
+    "does not wait for who joins after it was sent (%j)",
+    async (isNew) => {
+      const pair = new StepPair({ frontends: 2, on_unknown: "ignore" });
+      const [first, second] = pair.frontends as [StepEnd, StepEnd];
+      const never = (comm: Comm) => comm.handle("x", () => new Promise(() => undefined));
+      first.manager.register_target("t", never);
+      if (isNew) pair.kernel.manager.sessions.announce();
+      pair.join(first);
+      const here = pair.kernel.manager.new_comm("t");
+      pair.run();
+      const outcome: unknown[] = [];
+      here.request("x").catch((error: unknown) => outcome.push(error));
+      pair.run();
+      if (!isNew) pair.join(second);
+      await settled();
+      expect(outcome).toEqual([]);
+      first.manager.sessions.leave();
+      pair.run();
+      if (isNew) pair.join(second);
+      await settled();
+      expect(outcome).toEqual([expect.any(NoPeer)]);
+    },
+  );
+
+  it("may have been heard by who says hello just after the kernel end came", async () => {
+    const pair = new StepPair({ frontends: 2, on_unknown: "ignore" });
+    const [first, second] = pair.frontends as [StepEnd, StepEnd];
+    let answer: (value: unknown) => void = () => undefined;
+    const slow = (comm: Comm) =>
+      comm.handle("x", () => new Promise((resolve) => (answer = resolve)));
+    first.manager.register_target("t", () => undefined);
+    second.manager.register_target("t", slow);
+    pair.kernel.manager.sessions.announce();
+    pair.join(first);
+    const here = pair.kernel.manager.new_comm("t");
+    pair.run();
+    const waiting = here.request("x");
+    pair.join(second);
+    await settled(); // the first one has no handler
+    answer(1);
+    await settled();
+    pair.run();
+    expect(await waiting).toBe(1);
   });
 
   it("counts an answer that nobody waits for as late", async () => {

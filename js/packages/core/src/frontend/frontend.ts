@@ -32,7 +32,7 @@ import { openComms } from "./comm_info.js";
 import { Execution } from "./execution.js";
 import { lookOut } from "./lookout.js";
 import type { FrontendOptions } from "./options.js";
-import { onPageGone } from "./page_gone.js";
+import { noteLeft, onPageGone, pageStorage, takeLeft } from "./page_gone.js";
 import { Requests } from "./requests.js";
 import type { Watcher } from "./requests.js";
 import type { CommInfo, ExecuteOptions, ExecuteResult, KernelStatus } from "./types.js";
@@ -76,11 +76,12 @@ export class Frontend implements Disposable, AsyncDisposable {
       load_target,
       joins: true,
       tab,
+      left: takeLeft(pageStorage(), kernel_id),
       max_whole_bytes,
       ...(session === undefined ? {} : { session }),
       ...(limits === undefined ? {} : { limits }),
     });
-    this.#forgetPage = onPageGone(() => this.#guard(() => this.comm_manager.sessions.leave()));
+    this.#forgetPage = onPageGone(() => this.#guard(() => this.#pageGone()));
     this.#listen();
   }
 
@@ -332,6 +333,13 @@ export class Frontend implements Disposable, AsyncDisposable {
   }
 
   // ---------------------------------------------------------------- inside
+
+  /** The page goes. What it says now may not arrive: the next one in this tab says it again. */
+  #pageGone(): void {
+    const { sessions } = this.comm_manager;
+    if (sessions.isMet) noteLeft(pageStorage(), this.kernel_id, this.session);
+    sessions.leave();
+  }
 
   #send(message: Message): void {
     if (this.#ended !== null) throw this.#ended;

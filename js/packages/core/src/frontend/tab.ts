@@ -1,5 +1,6 @@
 /** Which tab of the browser this is: the same before and after its page is loaded again. */
 import { newId } from "../ids.js";
+import { pageStorage } from "./page_gone.js";
 
 const KEY = "tsushin:tab";
 
@@ -18,10 +19,6 @@ export function tabId(storage: Pick<Storage, "getItem" | "setItem">): string {
 
 /** Return the id of this page's tab; undefined where there is no page, as in Node. */
 export function pageTab(): string | undefined {
-  if (typeof document === "undefined") return undefined;
-  try {
-    return tabId(sessionStorage);
-  } catch {
-    return undefined; // even looking at it may be forbidden
-  }
+  const storage = pageStorage();
+  return storage === undefined ? undefined : tabId(storage);
 }

@@ -58,6 +58,8 @@ export interface ProfileOptions {
   readonly joins?: boolean;
   /** Of a page: the same before and after it was loaded again. */
   readonly tab?: string | undefined;
+  /** Of a page: the sessions that the page before it in its tab had. Their goodbye is said again. */
+  readonly left?: readonly string[];
   /** What the route takes in one message; null for no bound. */
   readonly max_whole_bytes?: number | null | undefined;
 }
@@ -81,6 +83,7 @@ export class Profile {
   readonly isKernel: boolean;
   readonly limits: Limits;
   readonly #options: ProfileOptions;
+  readonly #left: string[];
   #hasOpened = false; // a frontend: its control comm
   readonly #outbox: Outbox;
   #toldOpen: readonly string[] = []; // a frontend: comms that its hello said are open
@@ -97,6 +100,7 @@ export class Profile {
     this.#options = options;
     this.isKernel = options.channel === "iopub";
     this.limits = options.limits ?? DEFAULT_LIMITS;
+    this.#left = [...(options.left ?? [])];
     this.#outbox = new Outbox({
       session: options.session,
       peers: this.peers,
@@ -232,6 +236,9 @@ export class Profile {
 
   /** Say hello to the kernel end: the first time, or because the link was away. */
   join(now: number): void {
+    for (const session of this.#left.splice(0)) {
+      this.#say(controlId(session), {}, now, "comm_close");
+    }
     const [peer] = this.peers.values();
     const control = controlId(this.#options.session);
     const hello = this.#hello(

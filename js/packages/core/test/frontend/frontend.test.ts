@@ -341,6 +341,27 @@ describe("look", () => {
     expect(both.frontend.comm_manager.peers.map(({ session }) => session)).toEqual(["kernel-1"]);
   });
 
+  it("says no second hello where a message of the kernel end was here first", async () => {
+    const both = await connected();
+    const { frontend, kernel } = both;
+    const hellos = () =>
+      kernel.received.filter(({ content }) => content.comm_id === controlId(frontend.session));
+    kernel.send("iopub", "comm_msg", { comm_id: TARGET, data: { profile: 1 } });
+    const looking = frontend.look();
+    expect(hellos()).toHaveLength(1);
+    const request = kernel.request("comm_info_request");
+    kernel.send("shell", "comm_info_reply", { status: "ok", comms: ours }, request);
+    await looking;
+    expect(hellos()).toHaveLength(1);
+    frontend.comm_manager.sessions.leave();
+    await looked(both, ours);
+    expect(hellos().map(({ header }) => header.msg_type)).toEqual([
+      "comm_open",
+      "comm_close",
+      "comm_open",
+    ]);
+  });
+
   it("lets nobody wait for a peer where it has none", async () => {
     const both = await connected();
     const asked = both.frontend.comm_manager.new_comm("t").request("x");
