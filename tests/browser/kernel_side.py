@@ -29,14 +29,26 @@ class KernelSide:
         asked = self._client.execute(
             "", silent=True, store_history=False, user_expressions={"value": expression}
         )
-        until = time.monotonic() + TIMEOUT_S
-        while time.monotonic() < until:
-            reply = self._client.get_shell_msg(timeout=TIMEOUT_S)
-            if reply["parent_header"].get("msg_id") == asked:
-                result = reply["content"]["user_expressions"]["value"]
-                assert result["status"] == "ok", result
-                return ast.literal_eval(result["data"]["text/plain"])
-        raise AssertionError(f"no answer to {expression!r}")
+        result = self._reply(asked)["content"]["user_expressions"]["value"]
+        assert result["status"] == "ok", result
+        return ast.literal_eval(result["data"]["text/plain"])
+
+    def start(self, code):
+        """Run code there, and do not wait for its end."""
+        return self._client.execute(code, silent=True, store_history=False)
+
+    def run(self, code, timeout_s=TIMEOUT_S):
+        """Run code there, and return once it has ended well."""
+        reply = self._reply(self.start(code), timeout_s)
+        assert reply["content"]["status"] == "ok", reply["content"]
+
+    def _reply(self, msg_id, timeout_s=TIMEOUT_S):
+        until = time.monotonic() + timeout_s
+        while (left := until - time.monotonic()) > 0:
+            reply = self._client.get_shell_msg(timeout=left)
+            if reply["parent_header"].get("msg_id") == msg_id:
+                return reply
+        raise AssertionError(f"no answer within {timeout_s} s")
 
     def wait_for(self, expression):
         """Return True once ``expression`` is true there, False when time is up."""
