@@ -97,8 +97,7 @@ def kept(notebook, length):
 
 
 OPENED = ["open", {"opened": 1}, False]
-# What it was opened with, the kernel does not tell (comm_info lists ids and targets).
-RESTORED = ["open", {}, True]
+RESTORED = ["open", {"opened": 1}, True]
 
 
 def test_restart_runs_on_close_with_the_reason_and_keeps_targets(opened):
