@@ -49,20 +49,26 @@ async def until(condition, seconds=120):
             await asyncio.sleep(0.02)
 
 
-async def test_a_burst_arrives_whole_beside_prints(server, kernel_id):
+@pytest.mark.parametrize(
+    "many", [MANY, pytest.param(5 * MANY, marks=[pytest.mark.matrix, pytest.mark.timeout(400)])]
+)
+async def test_a_burst_arrives_whole_beside_prints(server, kernel_id, many):
     async with connect(server.url, token=server.token, kernel_id=kernel_id) as fe:
         _, got, gaps = await joined(fe)
         burst = asyncio.ensure_future(
-            fe.execute(f"""
-for n in range({MANY}):
+            fe.execute(
+                f"""
+for n in range({many}):
     c.send({{"n": n}})
-    if n % 2000 == 0:
+    if n % {many // 100} == 0:
         print("x" * 100_000)
-""")
+""",
+                timeout=350,
+            )
         )
-        await until(lambda: len(got) == MANY)
+        await until(lambda: len(got) == many, seconds=350)
         await burst
-    assert got == list(range(MANY))
+    assert got == list(range(many))
     assert gaps == []
 
 

@@ -76,6 +76,11 @@ def test_a_number_is_put_on_and_taken_off(metadata):
     assert without_number(numbered) == plain
 
 
+def test_what_is_no_entry_of_ours_is_replaced():
+    odd = Message("shell", {}, {}, {"tsushin": "text"}, {"comm_id": "c"})
+    assert with_entry(odd, {"n": 1}).metadata == {"tsushin": {"n": 1}}
+
+
 @pytest.mark.parametrize("number", [0, -1, True, 1.0, "1", None])
 def test_what_is_no_number_is_none(number):
     assert number_of(Message("shell", {}, {}, {"tsushin": {"n": number}})) is None

@@ -112,6 +112,13 @@ def test_malformed_pieces_are_faults_and_the_next_message_is_well(piece, about):
     assert joiner.take(after) is after
 
 
+def test_what_there_is_no_memory_for_is_a_fault():
+    bad = message()
+    bad.metadata["tsushin"] = {"piece": {"sizes": [2, 1 << 61]}}
+    with pytest.raises(RemoteProtocolError, match="no memory"):
+        Joiner(Limits(max_joined_bytes=1 << 62)).take(bad)
+
+
 def given(vector):
     for one in vector.raw["pieces"]:
         piece = message(*map(bytes.fromhex, one["buffers"]))

@@ -201,7 +201,8 @@ def addressee(message: Message) -> str | None:
 
 def with_entry(message: Message, entry: JsonObject) -> Message:
     """Return the message with more in ``metadata.tsushin``."""
-    return _with_ours(message, {**message.metadata.get("tsushin", {}), **entry})
+    ours = message.metadata.get("tsushin")
+    return _with_ours(message, {**(ours if isinstance(ours, dict) else {}), **entry})
 
 
 def without_number(message: Message) -> Message:

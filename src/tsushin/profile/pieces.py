@@ -103,7 +103,11 @@ class Joiner:
                 raise RemoteProtocolError(about)
         if len(sizes) - 1 > limits.max_buffers:
             raise RemoteProtocolError(f"piece: of {len(sizes) - 1} buffers, above max_buffers")
-        self._parts = [bytearray(size) for size in sizes]
+        try:
+            self._parts = [bytearray(size) for size in sizes]
+        except (MemoryError, OverflowError):
+            about = f"piece: no memory for {sum(sizes)} bytes: it is dropped"
+            raise RemoteProtocolError(about) from None
         self.is_joining = True
 
     def _fill(self, data: memoryview) -> None:

@@ -96,7 +96,11 @@ export class Joiner {
     this.#check(total, "max_joined_bytes");
     this.#check(head, "max_json_bytes");
     this.#check(buffers.length, "max_buffers");
-    this.#parts = [head, ...buffers].map((size) => new Uint8Array(size));
+    try {
+      this.#parts = [head, ...buffers].map((size) => new Uint8Array(size));
+    } catch {
+      throw new RemoteProtocolError(`piece: no memory for ${total} bytes: it is dropped`);
+    }
     this.isJoining = true;
   }
 

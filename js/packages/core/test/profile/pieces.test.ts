@@ -88,6 +88,12 @@ it.each<[unknown, string]>([
   expect(joiner.take(after)).toBe(after);
 });
 
+it("is a fault where there is no memory for a message", () => {
+  const bad = { ...message(), metadata: { tsushin: { piece: { sizes: [2, 2 ** 51] } } } };
+  const joiner = new Joiner({ ...DEFAULT_LIMITS, max_joined_bytes: 2 ** 52 });
+  expect(() => joiner.take(bad)).toThrow("no memory");
+});
+
 interface Vector {
   readonly pieces: readonly { piece: JsonObject; buffers: string[] }[];
   readonly messages: readonly JsonObject[];
