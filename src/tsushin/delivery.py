@@ -245,6 +245,7 @@ class Delivery:
 
     def _run(self, handler: Handler, message: Message, name: str) -> bool:
         """Run one handler; False while it is still under way."""
+        self._report_gap()  # what was lost before this message is told before it
         about = f"{name} of {self._about()}"
         classic = to_classic(message)
         try:

@@ -392,6 +392,19 @@ def test_another_life_of_the_kernel_end_loses_every_comm(pair):
     assert [p.session for p in pair.frontends[0].peers] == ["kernel"]
 
 
+def test_a_gap_is_told_before_the_message_behind_it(pair):
+    pair.join()
+    comm = pair.kernel.new_comm("t")
+    pair.run()
+    comm.send({"n": 1})
+    for frontend in pair.frontends:
+        lose(frontend)
+    pair.kernel.sessions._profile._outbox.forget_history()
+    comm.send({"n": 2})
+    pair.pass_time(40)
+    assert pair.frontends[0].got == ["gap 1", 2]
+
+
 def test_another_kernel_end_with_another_session_loses_every_comm_too(pair):
     pair.join()
     pair.kernel.new_comm("t")

@@ -188,6 +188,7 @@ export class Delivery {
 
   /** Run one handler; false while it is still under way. */
   #run({ name, message, call }: Due): boolean {
+    this.#reportGap(); // what was lost before this message is told before it
     this.#isBusy = true;
     let result: unknown;
     try {

@@ -392,6 +392,17 @@ describe("any order of loss, repetition and delay", () => {
   });
 });
 
+it("tells a gap before the message behind it", async () => {
+  const world = new World({ limits: { ...DEFAULT_LIMITS, max_history_messages: 1 } }).join();
+  const comm = world.kernel.manager.new_comm("t");
+  world.run();
+  comm.send({ n: 1 });
+  world.lose(world.frontend, "iopub");
+  comm.send({ n: 2 });
+  await world.pass(40);
+  expect(world.got).toEqual(["gap 1", 2]);
+});
+
 it("loses every comm where the next kernel end has another session, too", async () => {
   const pair = new StepPair().join();
   const [frontend] = pair.frontends;
