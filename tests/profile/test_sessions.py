@@ -392,6 +392,19 @@ def test_another_life_of_the_kernel_end_loses_every_comm(pair):
     assert [p.session for p in pair.frontends[0].peers] == ["kernel"]
 
 
+def test_a_peer_that_talks_is_told_how_far_we_are_all_the_same(pair):
+    pair.join(pair.frontends[0])
+    comm = pair.kernel.new_comm("t")
+    pair.pass_time(2)
+    frontend = pair.frontends[0]
+    comm.send({"n": 1})
+    lose(frontend)
+    for _ in range(10):  # it says something, more often than we repeat
+        frontend.sessions.credit("c", "r", 1, "kernel")
+        pair.pass_time(0.4)
+    assert frontend.got == [1]
+
+
 def test_a_gap_is_told_before_the_message_behind_it(pair):
     pair.join()
     comm = pair.kernel.new_comm("t")

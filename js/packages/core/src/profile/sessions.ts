@@ -585,11 +585,10 @@ export class Profile {
       peer.has.set(comm_id, number);
       peer.flight.arrived(comm_id, number);
       peer.quietSince = now;
+      peer.repeatAt = now + REPEAT; // only for this: who talks may still miss what is repeated
       this.#outbox.free(comm_id);
     }
-    if (Object.keys(this.#outbox.aheadOf(peer)).length > 0) {
-      peer.repeatAt = now + REPEAT;
-    } else {
+    if (Object.keys(this.#outbox.aheadOf(peer)).length === 0) {
       peer.repeatAt = Infinity;
       peer.isLagging = false;
     }

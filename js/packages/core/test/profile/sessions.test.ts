@@ -392,6 +392,20 @@ describe("any order of loss, repetition and delay", () => {
   });
 });
 
+it("tells a peer that talks how far it is all the same", async () => {
+  const world = new World().join();
+  const comm = world.kernel.manager.new_comm("t");
+  await world.pass(2);
+  comm.send({ n: 1 });
+  world.lose(world.frontend, "iopub");
+  const [kernel] = world.frontend.manager.peers;
+  for (let n = 0; n < 10; n += 1) {
+    world.frontend.manager.sessions.credit("c", "r", 1, kernel?.session ?? "");
+    await world.pass(0.5);
+  }
+  expect(world.got).toEqual([1]);
+});
+
 it("tells a gap before the message behind it", async () => {
   const world = new World({ limits: { ...DEFAULT_LIMITS, max_history_messages: 1 } }).join();
   const comm = world.kernel.manager.new_comm("t");
