@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import Final
+from uuid import uuid4
 
 from tsushin.errors import ConnectFailed, KernelGoneWhy
 from tsushin.frontend.rest import Server
 from tsushin.protocol.limits import Limits
 from tsushin.transports.base import Transport
-from tsushin.transports.websocket import Subprotocol, connect_websocket
+from tsushin.transports.websocket import Subprotocol, WebSocketTransport, connect_websocket
 
 # What Jupyter Server takes in one message, by default, and a margin for the frame's own parts.
 WEBSOCKET_BYTES: Final = (10 << 20) - (64 << 10)
@@ -48,6 +49,7 @@ class ServerKernel:
         self._id = kernel_id
         self._name = kernel_name
         self._session = session
+        self._link: WebSocketTransport | None = None
         self._subprotocol = subprotocol
         self._limits = limits
         self._timeout_s = timeout_s
@@ -59,14 +61,18 @@ class ServerKernel:
         # Without this look, a wrong id and a wrong token are both "403" or "404" of a WebSocket.
         if not await self._server.has_kernel(kernel_id, timeout_s=self._timeout_s):
             raise ConnectFailed(f"{self.about}: no kernel {kernel_id}")
+        if self._link is not None and self._link.went_silent:
+            # Where the server still has the old connection, two of one id would share what the kernel says.
+            self._session = uuid4().hex
         url = f"{self._server.channels_url(kernel_id)}?session_id={self._session}"
-        return await connect_websocket(
+        self._link = await connect_websocket(
             url,
             token=self._token,
             subprotocol=self._subprotocol,
             limits=self._limits,
             timeout_s=self._timeout_s,
         )
+        return self._link
 
     async def wait_gone(self) -> KernelGoneWhy:
         """See ``Kernel.wait_gone``.

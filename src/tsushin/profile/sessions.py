@@ -593,7 +593,9 @@ class Profile:
                 peer.has[comm_id] = number
                 peer.flight.arrived(comm_id, number)
                 peer.quiet_since = now
-                peer.repeat_at = now + REPEAT_S  # only for this: who talks may still miss what is repeated
+                peer.repeat_at = (
+                    now + REPEAT_S
+                )  # only for this: who talks may still miss what is repeated
                 self._outbox.free(comm_id)
         if not self._outbox.ahead_of(peer):
             peer.repeat_at, peer.is_lagging = inf, False

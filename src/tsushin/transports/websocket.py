@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import websockets
 from websockets.asyncio.client import connect
 from websockets.asyncio.connection import Connection
+from websockets.frames import CloseCode
 
 from tsushin.errors import (
     ConnectFailed,
@@ -145,6 +146,13 @@ class WebSocketTransport:
             except RemoteProtocolError as error:
                 if self.on_fault is not None:
                     self.on_fault(error)
+
+    @property
+    def went_silent(self) -> bool:
+        """Say whether the link was given up as nothing came any more: the peer may not know of that."""
+        error = self._ended and self._ended.__cause__
+        sent = error.sent if isinstance(error, websockets.ConnectionClosed) else None
+        return sent is not None and sent.code == CloseCode.INTERNAL_ERROR
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""
