@@ -69,6 +69,28 @@ def test_a_hole_is_asked_for_at_once_and_again_and_then_given_up(world):
     assert [m.content["data"]["n"] for m in world.arrivals.released()] == [3]
 
 
+def test_what_was_asked_for_is_not_asked_for_again_before_its_time(world):
+    world.send(1)
+    world.send(10)
+    for n in (2, 3, 4, 9):  # the answer comes, out of order and with pieces of it missing
+        world.send(n)
+    assert world.said == [{"want": {"c": (2, 9)}}]
+    world.send(15)
+    assert world.said[1:] == []  # that is behind the first hole
+    for n in (5, 6, 7, 8):
+        world.send(n)
+    assert world.said[1:] == [{"want": {"c": (11, 14)}}]
+
+
+def test_what_comes_again_is_told_once_however_often(world):
+    for n in range(1, 11):
+        world.send(n)
+    for _ in range(300):
+        world.send(5)
+    assert world.said == []
+    assert world.peer.pending == 10
+
+
 def test_what_arrived_is_told_late_or_after_many(world):
     world.send(1, now=10.0)
     assert (world.said, world.peer.ack_at) == ([], 10.0 + ACK_LATE_S)

@@ -88,6 +88,7 @@ class Arrivals:
         if number is None or peer is None or not isinstance(comm_id, str):
             return [message]
         sequence = peer.sequence(comm_id)
+        is_new = number >= sequence.next and number not in sequence.held
         handed_on = self._hand_on(peer, comm_id, sequence.take(number, message), now)
         is_users = not is_control(comm_id)
         if is_users and handed_on and handed_on[-1].msg_type == "comm_close":
@@ -95,7 +96,11 @@ class Arrivals:
         if len(sequence.held) > MAX_HELD or sequence.held_bytes > MAX_HELD_BYTES:
             self.give_up(peer, comm_id, min(sequence.held) - 1, now)
         self._look(peer, comm_id, now)
-        self.note(peer, comm_id, now, sum(buffer.nbytes for buffer in message.buffers))
+        if is_new:
+            self.note(peer, comm_id, now, sum(buffer.nbytes for buffer in message.buffers))
+        else:  # the peer may not have heard that it is here; however many come, once is enough
+            peer.due.add(comm_id)
+            peer.ack_at = min(peer.ack_at, now + ACK_LATE_S)
         return handed_on
 
     def _hand_on(
@@ -157,13 +162,16 @@ class Arrivals:
             peer.ack_at = min(peer.ack_at, now + pause)
 
     def _look(self, peer: Peer, comm_id: str, now: float) -> None:
-        """Ask at once for what is missing, if that was not done."""
+        """Ask at once for what is missing, as far as that was not done: an answer takes its time."""
         sequence = peer.sequence(comm_id)
         hole = sequence.missing()
-        if hole is not None and not sequence.asked:
-            sequence.asked = 1
-            peer.ask_at = min(peer.ask_at, now + ASK_S)
-            self._say(peer.control, {"want": {comm_id: hole}}, now)
+        if hole is None:
+            return
+        peer.ask_at = min(peer.ask_at, now + ASK_S)
+        first, last = max(hole[0], sequence.asked_upto + 1), hole[1]
+        if first <= last:
+            sequence.asked, sequence.asked_upto = max(sequence.asked, 1), last
+            self._say(peer.control, {"want": {comm_id: (first, last)}}, now)
 
     def hear_of(self, peer: Peer, comm_id: str, last: int, now: float) -> None:
         """A peer says up to which number it has sent."""
@@ -203,6 +211,7 @@ class Arrivals:
             if hole is not None:
                 wanted[comm_id] = hole
                 sequence.asked += 1
+                sequence.asked_upto = max(sequence.asked_upto, hole[1])
         peer.ask_at = inf
         if wanted:
             most = max(peer.incoming[comm_id].asked for comm_id in wanted)

@@ -65,6 +65,7 @@ class Incoming:
         held: what came too early, by number.
         known: the highest number that the sender is known to have used.
         asked: how often the oldest hole was asked for.
+        asked_upto: the highest number that was asked for.
         held_bytes: of buffers in ``held``.
         joiner: of the pieces in it, once there are any.
     """
@@ -73,6 +74,7 @@ class Incoming:
     held: dict[int, Message] = field(default_factory=dict)
     known: int = 0
     asked: int = 0
+    asked_upto: int = 0
     held_bytes: int = 0
     joiner: Joiner | None = None
 

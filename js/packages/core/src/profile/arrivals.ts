@@ -70,6 +70,7 @@ export class Arrivals {
     const { comm_id } = message.content;
     if (number === null || peer === undefined || typeof comm_id !== "string") return [message];
     const sequence = peer.sequence(comm_id);
+    const isNew = number >= sequence.next && !sequence.held.has(number);
     const handedOn = this.#handOn(peer, comm_id, sequence.take(number, message), now);
     const last = isControl(comm_id) ? undefined : handedOn.at(-1);
     if (last !== undefined && msgType(last) === "comm_close") this.#end(peer, comm_id);
@@ -77,8 +78,14 @@ export class Arrivals {
       this.giveUp(peer, comm_id, sequence.firstHeld() - 1, now);
     }
     this.#look(peer, comm_id, now);
-    const nbytes = message.buffers.reduce((sum, view) => sum + view.byteLength, 0);
-    this.note(peer, comm_id, now, nbytes);
+    if (isNew) {
+      const nbytes = message.buffers.reduce((sum, view) => sum + view.byteLength, 0);
+      this.note(peer, comm_id, now, nbytes);
+    } else {
+      // The peer may not have heard that it is here; however many come, once is enough.
+      peer.due.add(comm_id);
+      peer.ackAt = Math.min(peer.ackAt, now + ACK_LATE);
+    }
     return handedOn;
   }
 
@@ -137,14 +144,17 @@ export class Arrivals {
     }
   }
 
-  /** Ask at once for what is missing, if that was not done. */
+  /** Ask at once for what is missing, as far as that was not done: an answer takes its time. */
   #look(peer: Peer, comm_id: string, now: number): void {
     const sequence = peer.sequence(comm_id);
     const hole = sequence.missing();
-    if (hole === null || sequence.asked > 0) return;
-    sequence.asked = 1;
+    if (hole === null) return;
     peer.askAt = Math.min(peer.askAt, now + ASK);
-    this.#options.say(peer.control, { want: { [comm_id]: hole } }, now);
+    const [first, last] = [Math.max(hole[0], sequence.askedUpto + 1), hole[1]];
+    if (first > last) return;
+    sequence.asked = Math.max(sequence.asked, 1);
+    sequence.askedUpto = last;
+    this.#options.say(peer.control, { want: { [comm_id]: [first, last] } }, now);
   }
 
   /** A peer says up to which number it has sent. */
@@ -197,6 +207,7 @@ export class Arrivals {
       if (hole === null) continue;
       want[comm_id] = hole;
       sequence.asked += 1;
+      sequence.askedUpto = Math.max(sequence.askedUpto, hole[1]);
       most = Math.max(most, sequence.asked);
     }
     peer.askAt = Infinity;

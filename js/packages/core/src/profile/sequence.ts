@@ -65,6 +65,8 @@ export class Incoming {
   known = 0;
   /** How often the oldest hole was asked for. */
   asked = 0;
+  /** The highest number that was asked for. */
+  askedUpto = 0;
   /** Of buffers in `held`, in bytes. */
   heldBytes = 0;
   /** Of the pieces in it, once there are any. */

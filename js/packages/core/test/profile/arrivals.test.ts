@@ -68,6 +68,21 @@ describe("what arrives", () => {
     expect(numbersOf(world.arrivals.released())).toEqual([3]);
   });
 
+  it("is not asked for again before its time", () => {
+    const world = new World();
+    for (const n of [1, 10, 2, 3, 4, 9, 15]) world.send(n);
+    expect(world.said).toEqual([{ want: { c: [2, 9] } }]);
+    for (const n of [5, 6, 7, 8]) world.send(n);
+    expect(world.said.slice(1)).toEqual([{ want: { c: [11, 14] } }]);
+  });
+
+  it("again is told once, however often", () => {
+    const world = new World();
+    for (let n = 1; n <= 10; n += 1) world.send(n);
+    for (let n = 0; n < 300; n += 1) world.send(5);
+    expect([world.said, world.peer.pending]).toEqual([[], 10]);
+  });
+
   it("is told late, or after many", () => {
     const world = new World();
     world.send(1);
