@@ -78,7 +78,7 @@ ADVICE = {
     "remote_error": "Look at the peer's function: `name` and `remote_traceback` say what it raised.",
     "no_peer": "Let the other end call `handle` with that name, before it is asked.",
     "unsupported": "Do without `feature`, or use another kind of kernel.",
-    "queue_full": "Belongs to flow control, which is to come; nothing raises it yet.",
+    "queue_full": "`await comm.drain()`; send with `coalesce=` what a newer value replaces.",
     "no_host": "Call `serve()` or `asgi_app()` first, run in a kernel, or give `manager=`.",
     "execution_error": "Look at the executed code: `name`, `value` and `traceback` are its exception.",
     "kernel_gone": "`why` says how. Restart the kernel or connect again; its comms are lost.",

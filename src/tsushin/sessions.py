@@ -32,6 +32,7 @@ from tsushin.profile.events import (
     RestoreAsked,
     Sent,
     Taken,
+    Unsent,
 )
 from tsushin.profile.sessions import Profile
 from tsushin.protocol.messages import Message, SessionId
@@ -417,6 +418,10 @@ class Sessions:
                     self._meet_sent(event)
                 case Malformed():
                     self._runtime.fault(event.error)
+                case Unsent():
+                    self._progress.pop(event.token or 0, None)
+                    about = f"comm {event.comm_id}: a message of {event.nbytes} bytes was not sent"
+                    self._runtime.fault(RemoteProtocolError(f"{about}: the peer left meanwhile"))
                 case _:
                     self._meet_about_comm(event)
 

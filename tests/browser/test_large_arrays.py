@@ -8,8 +8,6 @@ import time
 import psutil
 import pytest
 
-from browser.own_page import own_site
-
 pytestmark = [pytest.mark.browser, pytest.mark.interop, pytest.mark.timeout(120)]
 
 KERNEL = """
@@ -53,12 +51,6 @@ ASK = """async (timeout) => {
   globalThis.array = answer.array;
   return [array.constructor.name, array.byteLength];
 }"""
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    with own_site(tmp_path_factory.mktemp("site")) as site:
-        yield site
 
 
 @pytest.fixture

@@ -6,20 +6,12 @@ import time
 
 import pytest
 
-from browser.own_page import own_site
-
 pytestmark = [pytest.mark.browser, pytest.mark.interop, pytest.mark.timeout(120)]
 
 # The server passes on 1,000 messages a second and drops the rest: a burst cannot be here sooner than so.
 MANY = 20_000
 MOST = 100_000
 OPEN = "from tsushin import Comm; c = Comm('burst', {'hello': 1})"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    with own_site(tmp_path_factory.mktemp("site")) as site:
-        yield site
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from browser.own_page import joined, own_site
+from browser.own_page import joined
 
 pytestmark = [pytest.mark.browser, pytest.mark.interop, pytest.mark.timeout(60)]
 
@@ -30,12 +30,6 @@ def stop():
     return n
 """
 SECONDS = 20
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    with own_site(tmp_path_factory.mktemp("site")) as site:
-        yield site
 
 
 @pytest.fixture

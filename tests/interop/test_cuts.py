@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import psutil
 import pytest
 
-from interop.test_no_loss import kernel_id, server, until  # noqa: F401 (fixtures)
+from interop.test_no_loss import until
 from processes import free_port, jupyter_server
 from proxies import Proxy
 from tsushin import Comm, connect
@@ -109,7 +109,7 @@ class Seen:
 
 
 @asynccontextmanager
-async def talk(url, token, kernel_id=None):  # noqa: F811 (not the fixture)
+async def talk(url, token, kernel_id=None):
     """Connect, and let both ends talk."""
     where = {"kernel_name": "python3"} if kernel_id is None else {"kernel_id": kernel_id}
     async with connect(url, token=token, **where) as fe:
@@ -142,7 +142,7 @@ def begin(*awaitables):
 # ------------------------------------------------------------------ the link
 
 
-async def test_a_link_that_says_nothing_for_5_s_is_noticed_by_nobody(server, kernel_id):  # noqa: F811
+async def test_a_link_that_says_nothing_for_5_s_is_noticed_by_nobody(server, kernel_id):
     async with (
         Proxy(server.url) as proxy,
         talk(proxy.url, server.token, kernel_id) as seen,
@@ -161,7 +161,7 @@ async def test_a_link_that_says_nothing_for_5_s_is_noticed_by_nobody(server, ker
         assert seen.fe._transport is link
 
 
-async def test_a_link_that_is_cut_for_5_s_fails_executions_and_nothing_else(server, kernel_id):  # noqa: F811
+async def test_a_link_that_is_cut_for_5_s_fails_executions_and_nothing_else(server, kernel_id):
     async with (
         Proxy(server.url) as proxy,
         talk(proxy.url, server.token, kernel_id) as seen,
@@ -188,7 +188,7 @@ async def test_a_link_that_is_cut_for_5_s_fails_executions_and_nothing_else(serv
         await seen.all_is_well()
 
 
-async def test_one_try_that_gets_no_answer_is_followed_by_the_next(server, kernel_id, monkeypatch):  # noqa: F811
+async def test_one_try_that_gets_no_answer_is_followed_by_the_next(server, kernel_id, monkeypatch):
     monkeypatch.setattr("tsushin.frontend.frontend._ATTEMPT_TIMEOUT_S", 1)
     async with (
         Proxy(server.url) as proxy,
@@ -205,8 +205,8 @@ async def test_one_try_that_gets_no_answer_is_followed_by_the_next(server, kerne
 
 @pytest.mark.parametrize("away_s", [2, pytest.param(AWAY_S, marks=LONG)])
 async def test_a_link_that_is_away_for_too_long_ends_everything_with_the_reason(
-    server,  # noqa: F811
-    kernel_id,  # noqa: F811
+    server,
+    kernel_id,
     away_s,
     monkeypatch,
 ):
@@ -247,7 +247,7 @@ async def test_a_link_that_is_away_for_too_long_ends_everything_with_the_reason(
 @pytest.mark.parametrize("keeps", [True, False])  # the server, what comes for a link that is gone
 async def test_what_nobody_keeps_any_more_is_a_gap(tmp_path, keeps):
     settings = {"MappingKernelManager.buffer_offline_messages": keeps}
-    with jupyter_server(tmp_path, settings=settings) as server:  # noqa: F811
+    with jupyter_server(tmp_path, settings=settings) as server:
         kernel_id = await Server(server.url, token=server.token).start("python3")
         async with (
             Proxy(server.url) as proxy,
@@ -274,7 +274,7 @@ async def test_what_nobody_keeps_any_more_is_a_gap(tmp_path, keeps):
 
 @pytest.mark.matrix
 @pytest.mark.timeout(300)
-async def test_a_link_that_says_nothing_for_70_s_is_given_up_and_made_anew(server, kernel_id):  # noqa: F811
+async def test_a_link_that_says_nothing_for_70_s_is_given_up_and_made_anew(server, kernel_id):
     async with (
         Proxy(server.url) as proxy,
         talk(proxy.url, server.token, kernel_id) as seen,
@@ -350,7 +350,7 @@ async def test_a_network_that_is_down_loses_nothing(down_s, tmp_path, monkeypatc
 
 async def test_a_server_that_is_killed_takes_the_kernel_with_it_and_the_next_one_tells(tmp_path):
     port = free_port()
-    with jupyter_server(tmp_path, port=port) as server:  # noqa: F811
+    with jupyter_server(tmp_path, port=port) as server:
         async with talk(server.url, server.token) as seen:
             server.process.kill()
             killed_at = time.monotonic()
@@ -388,7 +388,7 @@ async def test_a_server_that_is_killed_and_stays_away_ends_everything_in_time(
     tmp_path, away_s, monkeypatch
 ):
     monkeypatch.setattr("tsushin.frontend.frontend._AWAY_TIMEOUT_S", away_s)
-    with jupyter_server(tmp_path) as server:  # noqa: F811
+    with jupyter_server(tmp_path) as server:
         rest = Server(server.url, token=server.token)
         async with talk(server.url, server.token, await rest.start("python3")) as seen:
             server.process.kill()
@@ -409,7 +409,7 @@ async def test_a_server_that_is_killed_and_stays_away_ends_everything_in_time(
             await asyncio.wait_for(seen.fe.aclose(), SOON_S)
 
 
-async def test_a_kernel_that_is_restarted_under_the_page_ends_what_it_had(server, kernel_id):  # noqa: F811
+async def test_a_kernel_that_is_restarted_under_the_page_ends_what_it_had(server, kernel_id):
     async with talk(server.url, server.token, kernel_id) as seen:
         execution = begin(seen.fe.execute("time.sleep(100)", timeout=200))
         waits = begin(seen.comm.request("never", timeout=None), seen.comm.drain(timeout=None))

@@ -11,19 +11,12 @@ from pathlib import Path
 import pytest
 
 from interop.test_jupyterlab_services import FOLDER, node  # noqa: F401 (a fixture)
-from processes import jupyter_server
 from tsushin.frontend.rest import Server
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
 
 HOSTS = Path(__file__).parents[2] / "js" / "packages" / "core" / "dist" / "hosts.js"
 TIMEOUT_S = 30
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with jupyter_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
 
 
 @pytest.fixture

@@ -7,17 +7,10 @@ import asyncio
 import pytest
 
 from flows import PYTHON, frontend_opens, kernel_opens, the_other_end_closes
-from processes import jupyter_server
 from tsushin import connect
 from tsushin.frontend.rest import Server
 
 pytestmark = pytest.mark.interop
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with jupyter_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from processes import jupyter_server
 from proxies import Proxy
 from tsushin import connect
 from tsushin.errors import TransportLost
@@ -16,20 +15,6 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
 
 MANY = 20_000  # in a tight loop; the server passes on 1,000 messages a second and drops the rest
 OPEN = "from tsushin import Comm; c = Comm('burst')"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with jupyter_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture
-async def kernel_id(server):
-    rest = Server(server.url, token=server.token)
-    kernel_id = await rest.start("python3")
-    yield kernel_id
-    await rest.shutdown(kernel_id)
 
 
 async def joined(fe):

@@ -8,8 +8,6 @@ import time
 import pytest
 from websockets.sync.client import connect as connect_websocket
 
-from processes import jupyter_server
-from tsushin.frontend.rest import Server
 from tsushin.protocol.messages import new_header
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
@@ -21,20 +19,6 @@ c = Comm("burst")
 for n in range({MANY}):
     c.send({{"n": n}})
 """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with jupyter_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture
-async def kernel_id(server):
-    rest = Server(server.url, token=server.token)
-    kernel_id = await rest.start("python3")
-    yield kernel_id
-    await rest.shutdown(kernel_id)
 
 
 def execute(code):

@@ -260,6 +260,20 @@ def test_what_is_queued_and_kept_is_bounded_while_a_large_message_leaves(pair):
     assert (outbox.queued_bytes(), outbox.nbytes) == (0, 0)
 
 
+def test_a_large_message_that_nobody_is_left_to_join_is_a_fault_and_what_follows_is_sent(pair):
+    pair.join()
+    comm, told = pair.frontend.new_comm("k"), []
+    pair.run()
+    comm.send({"n": 1}, buffers=[LARGE], on_progress=lambda done, total: told.append(done))
+    comm.send({"n": 2})
+    pair.kernel.sessions.leave()
+    pair.run()
+    [fault] = pair.frontend.runtime.faults
+    assert "was not sent" in str(fault)
+    assert len(LARGE) not in told
+    assert pair.kernel.got == [({"n": 2}, [])]
+
+
 def test_what_is_kept_of_all_comms_is_bounded():
     pair = comm_pair(limits=Limits(max_all_history_bytes=10_000))
     comms = [pair.kernel.new_comm("t", {"n": n}, buffers=[bytes(3000)]) for n in range(5)]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import websockets
 from websockets.asyncio.server import serve
 
+from proxies import Proxy
 from tsushin.errors import ConnectFailed, LimitExceeded, TransportLost, WireError
 from tsushin.protocol.limits import Limits
 from tsushin.protocol.messages import Message, new_header
 from tsushin.testing.check_transport import CLAIMS, TransportPair, check_claim
+from tsushin.transports import websocket
 from tsushin.transports.websocket import WebSocketTransport, connect_websocket, is_loopback
 from tsushin.wire import ws_v1
 
@@ -207,3 +210,24 @@ async def test_frame_far_above_the_limit_ends_the_link_unread():
 )
 def test_loopback_is_told_from_the_rest(url, is_local):
     assert is_loopback(url) is is_local
+
+
+@pytest.mark.parametrize("end", ["frozen", "closed", "aborted"])
+async def test_only_a_link_on_which_nothing_came_any_more_went_silent(monkeypatch, end):
+    impatient = partial(websocket.connect, ping_interval=0.2, ping_timeout=0.2)
+    monkeypatch.setattr(websocket, "connect", impatient)
+    async with server() as own, Proxy(own.url) as proxy:
+        link = await connect_websocket(proxy.url)
+        there = await own.accepted.get()
+        assert not link.went_silent
+        if end == "frozen":
+            proxy.freeze()
+        elif end == "closed":
+            await there.close(1011)  # as an endpoint that failed
+        else:
+            proxy.cut()
+        with pytest.raises(TransportLost):
+            await link.receive()
+        assert link.went_silent == (end == "frozen")
+        proxy.thaw()
+        await link.aclose()

@@ -107,6 +107,20 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsent:
+    """A message in pieces is not sent to its end: nobody is left who joins them.
+
+    Attributes:
+        token: as given to ``Profile.send``.
+        nbytes: of the whole message.
+    """
+
+    comm_id: CommId
+    token: int | None
+    nbytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Malformed:
     """A message of a peer cannot be put together; it is dropped."""
 
@@ -145,6 +159,7 @@ ProfileEvent = (
     | Cancelled
     | Credited
     | Sent
+    | Unsent
     | Malformed
     | RestoreAsked
     | Taken

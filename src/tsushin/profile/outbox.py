@@ -9,7 +9,7 @@ Spec: spec/profile.md, "Sequence", "Flow", "One session" and "Pieces".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
 from typing import Final
 
@@ -23,7 +23,7 @@ from tsushin.profile.control import (
     with_entry,
     without_body,
 )
-from tsushin.profile.events import ProfileEvent, Sent
+from tsushin.profile.events import ProfileEvent, Sent, Unsent
 from tsushin.profile.flow import Queue, Waiting
 from tsushin.profile.kept import Kept
 from tsushin.profile.peer import Peer, Say
@@ -31,7 +31,7 @@ from tsushin.profile.pieces import CUT_ABOVE_BYTES, cut, dropped
 from tsushin.profile.sequence import History
 from tsushin.protocol.inbox import kept_bytes
 from tsushin.protocol.limits import Limits
-from tsushin.protocol.messages import JsonObject, Message, SessionId
+from tsushin.protocol.messages import CommId, JsonObject, Message, SessionId
 
 # A sender says how far it is when nobody said they have it, and again with twice the pause.
 REPEAT_S: Final = 1.0
@@ -49,7 +49,7 @@ class Outbox:
         is_kernel: this is a kernel end: what it sends reaches every frontend.
         emit: sends a message as it is.
         say: sends on a control comm.
-        tell: takes an event.
+        event: takes an event.
 
     Attributes:
         awaits_peer: somebody may join and ask for what was sent since now.
@@ -69,7 +69,7 @@ class Outbox:
         limits: Limits,
         emit: Callable[[Message], None],
         say: Say,
-        tell: Callable[[ProfileEvent], None],
+        event: Callable[[ProfileEvent], None],
     ) -> None:
         self.awaits_peer: bool = False
         self.max_whole_bytes: int | None = None
@@ -83,7 +83,7 @@ class Outbox:
         self._limits = limits
         self._emit = emit
         self._say = say
-        self._tell = tell
+        self._event = event
         self._closed: set[str] = set()  # comms whose close is not yet seen by all
         self._history: dict[str, History] = {}
         self._kept: dict[str, Kept] = {}
@@ -106,11 +106,11 @@ class Outbox:
 
     def ahead_of(self, peer: Peer) -> dict[str, int]:
         """Return comm id -> number of the last message, where a peer has not said that it has it."""
-        return {
-            i: h.last
-            for i, h in self._history.items()
-            if h.last > peer.has.get(i, 0) and (not is_control(i) or i == peer.control)
-        }
+        return dict(self._ahead(peer))
+
+    def is_ahead_of(self, peer: Peer) -> bool:
+        """Say whether a peer has not said that it has all there is for it."""
+        return next(self._ahead(peer), None) is not None
 
     def numbers_on(self, control: str) -> dict[str, int]:
         """Return comm id -> number of the last message sent, of all comms and this one control comm."""
@@ -272,6 +272,12 @@ class Outbox:
                 limit=name, allowed=allowed, actual=waiting.nbytes, unit="bytes", where=where
             )
 
+    def _ahead(self, peer: Peer) -> Iterator[tuple[str, int]]:
+        for comm_id, history in self._history.items():
+            is_its = not is_control(comm_id) or comm_id == peer.control
+            if is_its and history.last > peer.has.get(comm_id, 0):
+                yield comm_id, history.last
+
     def _audience(self, comm_id: str) -> list[Peer]:
         """Return who gets what is sent on a comm: on a control comm one peer."""
         peers = list(self._peers.values())
@@ -295,10 +301,12 @@ class Outbox:
     def _send_piece(self, waiting: Waiting, now: float) -> None:
         """Send the next piece of the first one in the queue."""
         following = None if waiting.is_dropped else next(waiting.pieces or iter(()), None)
-        if following is None or not self._peers:  # nobody is left who joins them
+        if following is None or not self._peers:
             self._queue.take()
             if self._peers:
                 self._send_numbered(waiting, dropped(waiting.message), 0, now)
+            elif not waiting.is_dropped:  # nobody is left who joins them
+                self._event(Unsent(CommId(waiting.comm_id), waiting.token, waiting.nbytes))
             return
         piece, nbytes = following
         self._send_numbered(waiting, piece, nbytes, now)
@@ -331,7 +339,7 @@ class Outbox:
 
     def _tell_sent(self, waiting: Waiting, nbytes: int) -> None:
         if waiting.token is not None:
-            self._tell(Sent(waiting.token, nbytes, waiting.nbytes))
+            self._event(Sent(waiting.token, nbytes, waiting.nbytes))
 
     def _send_numbered(self, waiting: Waiting, plain: Message, nbytes: int, now: float) -> None:
         comm_id = waiting.comm_id

@@ -124,7 +124,7 @@ class Profile:
             limits=limits,
             emit=self._outgoing.append,
             say=self._say,
-            tell=self._events.append,
+            event=self._events.append,
         )
         self._outbox.max_whole_bytes = max_whole_bytes
         self._arrivals = Arrivals(
@@ -291,7 +291,7 @@ class Profile:
         self._is_away = False
         for peer in self.peers.values():
             peer.repeats, peer.quiet_since = 0, now
-            peer.repeat_at = now + REPEAT_S if self._outbox.ahead_of(peer) else inf
+            peer.repeat_at = now + REPEAT_S if self._outbox.is_ahead_of(peer) else inf
             for sequence in peer.incoming.values():
                 sequence.asked = 0
             self._arrivals.ask_again(peer, now)
@@ -491,7 +491,7 @@ class Profile:
             if hello.open:
                 self._events.append(Accepted(peer.session, hello.open))
             peer.repeats = 0
-            peer.repeat_at = now + REPEAT_S if self._outbox.ahead_of(peer) else inf
+            peer.repeat_at = now + REPEAT_S if self._outbox.is_ahead_of(peer) else inf
         return peer
 
     def _meet_frontend(
@@ -597,7 +597,7 @@ class Profile:
                     now + REPEAT_S
                 )  # only for this: who talks may still miss what is repeated
                 self._outbox.free(comm_id)
-        if not self._outbox.ahead_of(peer):
+        if not self._outbox.is_ahead_of(peer):
             peer.repeat_at, peer.is_lagging = inf, False
         self._outbox.send_queued(now)
 

@@ -151,8 +151,11 @@ class WebSocketTransport:
     def went_silent(self) -> bool:
         """Say whether the link was given up as nothing came any more: the peer may not know of that."""
         error = self._ended and self._ended.__cause__
-        sent = error.sent if isinstance(error, websockets.ConnectionClosed) else None
-        return sent is not None and sent.code == CloseCode.INTERNAL_ERROR
+        if not isinstance(error, websockets.ConnectionClosed) or error.rcvd is not None:
+            return False
+        return (
+            error.sent is not None and error.sent.code == CloseCode.INTERNAL_ERROR
+        )  # of the pings
 
     async def aclose(self) -> None:
         """See ``Transport.aclose``."""

@@ -182,12 +182,12 @@ export class Comm implements Disposable {
     data: Data = null,
     metadata: Data = null,
     buffers: Buffers = null,
-    { copy = true, coalesce = "", to = null, on_progress }: SendOptions = {},
+    { copy = true, coalesce, to = null, on_progress }: SendOptions = {},
   ): void {
     const session = sessionIn(to);
     if (session !== null) this.#manager.checkLive(session, String(this));
     const ways = {
-      coalesce: coalesce === "" ? null : coalesce,
+      coalesce: coalesce ?? null,
       always: false,
       to: session,
       on_progress: on_progress ?? null,

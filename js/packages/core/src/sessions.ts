@@ -388,6 +388,12 @@ export class Sessions {
           this.#runtime.fault(event.error);
           break;
         }
+        case "unsent": {
+          this.#progress.delete(event.token ?? 0);
+          const about = `comm ${event.comm_id}: a message of ${event.nbytes} bytes was not sent`;
+          this.#runtime.fault(new RemoteProtocolError(`${about}: the peer left meanwhile`));
+          break;
+        }
         default:
           this.#meetAboutComm(event);
       }

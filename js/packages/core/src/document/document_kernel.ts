@@ -50,6 +50,7 @@ export class DocumentKernel {
   readonly #link: KernelLink;
   readonly #memory: PageMemory;
   readonly #onError: (error: unknown) => void;
+  #kernels = 0; // that have ended
 
   constructor({ document, storage, on_error, ...rest }: DocumentKernelOptions) {
     this.#onError = on_error;
@@ -63,6 +64,7 @@ export class DocumentKernel {
     if (this.#memory.hasClaims) this.#link.hold();
     this.frontend = new Frontend(this.#link, {
       kernel_id: "",
+      name: document,
       on_unknown: "keep",
       outlives_kernel: true,
       on_error,
@@ -107,11 +109,12 @@ export class DocumentKernel {
 
   /** Ask the kernel which comms it has; offer those that it opened, and keep those that this page did. */
   async #takeUpComms(): Promise<void> {
+    const kernel = this.#kernels;
     const open = await this.#findOpenComms();
     await this.frontend.look();
-    if (open === null) return;
     const { comm_manager } = this.frontend;
     await comm_manager.sessions.first(GRACE).catch(() => undefined); // else it is a plain kernel
+    if (open === null || kernel !== this.#kernels) return; // or another one by now
     const pages = this.#memory.ids();
     const mine = Object.keys(open).filter((id) => this.#memory.isOfThisTab(id));
     for (const comm_id of mine) comm_manager.sessions.accept(comm_id, "");
@@ -146,6 +149,7 @@ export class DocumentKernel {
 
   /** The kernel is gone: nothing that was remembered of it holds any more. */
   #forget(): void {
+    this.#kernels += 1;
     this.#link.clear();
     this.#memory.clear();
   }

@@ -76,7 +76,7 @@ export class Frontend implements Disposable, AsyncDisposable {
       load_target,
       joins: true,
       tab,
-      left: takeLeft(pageStorage(), kernel_id),
+      left: takeLeft(pageStorage(), options.name ?? kernel_id),
       max_whole_bytes,
       ...(session === undefined ? {} : { session }),
       ...(limits === undefined ? {} : { limits }),
@@ -337,7 +337,8 @@ export class Frontend implements Disposable, AsyncDisposable {
   /** The page goes. What it says now may not arrive: the next one in this tab says it again. */
   #pageGone(): void {
     const { sessions } = this.comm_manager;
-    if (sessions.isMet) noteLeft(pageStorage(), this.kernel_id, this.session);
+    const name = this.#options.name ?? this.kernel_id;
+    if (sessions.isMet) noteLeft(pageStorage(), name, this.session);
     sessions.leave();
   }
 

@@ -20,6 +20,8 @@ export interface KernelHost {
 
 export interface FrontendOptions {
   readonly kernel_id: string;
+  /** What a page knows the kernel by, the same when it is loaded again; its id unless given. */
+  readonly name?: string | undefined;
   readonly on_unknown: OnUnknown;
   readonly host?: KernelHost | undefined;
   /** The transport serves the next kernel too: one that ended is not the end of this frontend. */

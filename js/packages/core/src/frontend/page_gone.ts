@@ -5,7 +5,7 @@
  * then says it for the one before: else the kernel end would wait a minute for somebody who is gone.
  */
 
-const LEFT = "tsushin:left:"; // and the kernel's id
+const LEFT = "tsushin:left:"; // and what the page knows the kernel by
 const MAX_LEFT = 8; // sessions; frontends of one page to one kernel
 
 export type LeftStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
@@ -21,32 +21,28 @@ export function pageStorage(): Storage | undefined {
 }
 
 /** Note that a session with a kernel is over. */
-export function noteLeft(
-  storage: LeftStorage | undefined,
-  kernel_id: string,
-  session: string,
-): void {
+export function noteLeft(storage: LeftStorage | undefined, kernel: string, session: string): void {
   try {
-    const sessions = [...sessionsIn(storage, kernel_id), session].slice(-MAX_LEFT);
-    storage?.setItem(LEFT + kernel_id, JSON.stringify(sessions));
+    const sessions = [...sessionsIn(storage, kernel), session].slice(-MAX_LEFT);
+    storage?.setItem(LEFT + kernel, JSON.stringify(sessions));
   } catch {
     // Nothing may be kept: what the page says as it goes has to do.
   }
 }
 
 /** Return the sessions with a kernel that pages of this tab have noted, and forget them. */
-export function takeLeft(storage: LeftStorage | undefined, kernel_id: string): string[] {
+export function takeLeft(storage: LeftStorage | undefined, kernel: string): string[] {
   try {
-    const sessions = sessionsIn(storage, kernel_id);
-    storage?.removeItem(LEFT + kernel_id);
+    const sessions = sessionsIn(storage, kernel);
+    storage?.removeItem(LEFT + kernel);
     return sessions;
   } catch {
     return [];
   }
 }
 
-function sessionsIn(storage: LeftStorage | undefined, kernel_id: string): string[] {
-  const noted: unknown = JSON.parse(storage?.getItem(LEFT + kernel_id) ?? "[]");
+function sessionsIn(storage: LeftStorage | undefined, kernel: string): string[] {
+  const noted: unknown = JSON.parse(storage?.getItem(LEFT + kernel) ?? "[]");
   return Array.isArray(noted) ? noted.filter((one) => typeof one === "string") : [];
 }
 

@@ -83,6 +83,16 @@ export interface Sent {
   readonly total: number;
 }
 
+/** A message in pieces is not sent to its end: nobody is left who joins them. */
+export interface Unsent {
+  readonly type: "unsent";
+  readonly comm_id: string;
+  /** As given to `Profile.send`. */
+  readonly token: number | null;
+  /** Of the whole message, in bytes. */
+  readonly nbytes: number;
+}
+
 /** A message of a peer cannot be put together; it is dropped. */
 export interface Malformed {
   readonly type: "malformed";
@@ -118,6 +128,7 @@ export type ProfileEvent =
   | Cancelled
   | Credited
   | Sent
+  | Unsent
   | Malformed
   | RestoreAsked
   | Taken;

@@ -52,7 +52,7 @@ export interface OutboxOptions {
   /** Sends on a control comm. */
   readonly say: Say;
   /** Takes an event. */
-  readonly tell: (event: ProfileEvent) => void;
+  readonly event: (event: ProfileEvent) => void;
 }
 
 /** The sending half of one end's sessions. */
@@ -97,12 +97,12 @@ export class Outbox {
 
   /** Return comm id -> number of the last message, where a peer has not said that it has it. */
   aheadOf(peer: Peer): Record<string, number> {
-    const ahead: Record<string, number> = {};
-    for (const [id, history] of this.#history) {
-      const isIts = !isControl(id) || id === peer.control;
-      if (isIts && history.last > (peer.has.get(id) ?? 0)) ahead[id] = history.last;
-    }
-    return ahead;
+    return Object.fromEntries(this.#ahead(peer));
+  }
+
+  /** Say whether a peer has not said that it has all there is for it. */
+  isAheadOf(peer: Peer): boolean {
+    return this.#ahead(peer).next().done !== true;
   }
 
   /** Return comm id -> number of the last message sent, of all comms and this one control comm. */
@@ -260,6 +260,13 @@ export class Outbox {
     return peers.length > 0 && peers.every((peer) => peer?.features.includes("pieces") === true);
   }
 
+  *#ahead(peer: Peer): Generator<[string, number]> {
+    for (const [id, { last }] of this.#history) {
+      const isIts = !isControl(id) || id === peer.control;
+      if (isIts && last > (peer.has.get(id) ?? 0)) yield [id, last];
+    }
+  }
+
   /** Return who gets what is sent on a comm: on a control comm one peer. */
   #audience(comm_id: string): Peer[] {
     const peers = [...this.#peers.values()];
@@ -295,8 +302,11 @@ export class Outbox {
   ): void {
     const following = waiting.isDropped ? null : pieces.next();
     if (following === null || following.done === true || this.#peers.size === 0) {
-      this.#queue.take(); // with nobody left who joins them, too
+      this.#queue.take();
+      const { comm_id, token, nbytes, isDropped } = waiting;
       if (this.#peers.size > 0) this.#sendNumbered(waiting, dropped(waiting.message), 0, now);
+      // Nobody is left who joins them.
+      else if (!isDropped) this.#options.event({ type: "unsent", comm_id, token, nbytes });
       return;
     }
     const { message, nbytes } = following.value;
@@ -333,7 +343,7 @@ export class Outbox {
   }
 
   #tellSent({ token, nbytes: total }: Waiting, nbytes: number): void {
-    if (token !== null) this.#options.tell({ type: "sent", token, nbytes, total });
+    if (token !== null) this.#options.event({ type: "sent", token, nbytes, total });
   }
 
   #sendNumbered(waiting: Waiting, plain: Message, nbytes: number, now: number): void {

@@ -110,7 +110,7 @@ export class Profile {
       max_whole_bytes: options.max_whole_bytes ?? null,
       emit: (message) => this.#outgoing.push(message),
       say: (comm_id, data, now, buffers) => this.#say(comm_id, data, now, "comm_msg", buffers),
-      tell: (event) => this.#events.push(event),
+      event: (event) => this.#events.push(event),
     });
     const tell: Tell = (peer, data, now, buffers) => this.#tell(peer, data, now, buffers);
     const event = (one: ProfileEvent) => void this.#events.push(one);
@@ -268,8 +268,7 @@ export class Profile {
     for (const peer of this.peers.values()) {
       peer.repeats = 0;
       peer.quietSince = now;
-      const isAhead = Object.keys(this.#outbox.aheadOf(peer)).length > 0;
-      peer.repeatAt = isAhead ? now + REPEAT : Infinity;
+      peer.repeatAt = this.#outbox.isAheadOf(peer) ? now + REPEAT : Infinity;
       for (const sequence of peer.incoming.values()) sequence.asked = 0;
       this.#arrivals.askAgain(peer, now);
     }
@@ -480,8 +479,7 @@ export class Profile {
       this.#events.push({ type: "accepted", session: peer.session, comm_ids: hello.open });
     }
     peer.repeats = 0;
-    const isAhead = Object.keys(this.#outbox.aheadOf(peer)).length > 0;
-    peer.repeatAt = isAhead ? now + REPEAT : Infinity;
+    peer.repeatAt = this.#outbox.isAheadOf(peer) ? now + REPEAT : Infinity;
     return peer;
   }
 
@@ -588,7 +586,7 @@ export class Profile {
       peer.repeatAt = now + REPEAT; // only for this: who talks may still miss what is repeated
       this.#outbox.free(comm_id);
     }
-    if (Object.keys(this.#outbox.aheadOf(peer)).length === 0) {
+    if (!this.#outbox.isAheadOf(peer)) {
       peer.repeatAt = Infinity;
       peer.isLagging = false;
     }

@@ -174,6 +174,17 @@ describe("after a reload of the page", () => {
   });
 });
 
+it("offers nothing of a kernel that was changed while it was asked", async () => {
+  const loaded = load();
+  const seen = noting(loaded);
+  const connection = await connect(loaded, { c1: { target_name: "t" } });
+  const look = connection.last("comm_info_request");
+  loaded.document.connect(new Connection());
+  connection.arrive("shell", "comm_info_reply", { status: "ok", comms: {} }, look.header);
+  await settled();
+  expect(seen).toEqual([]);
+});
+
 describe("a document that is closed", () => {
   it("closes what its page opened, and nothing else", async () => {
     const loaded = load();

@@ -214,6 +214,30 @@ it("does not send a request that nobody waits for any more", async () => {
   expect([there.got.length, asked]).toEqual([1, 0]);
 });
 
+it("tells of a large message that nobody is left to join, and sends what follows", () => {
+  const { pair, first, there } = world();
+  pair.join();
+  const comm = first.manager.new_comm("k");
+  pair.run();
+  comm.send({ n: 1 }, null, [LARGE]);
+  comm.send({ n: 2 });
+  pair.kernel.manager.sessions.leave();
+  pair.run();
+  expect(first.errors.map(String)).toEqual([expect.stringContaining("was not sent")]);
+  expect(there.got).toEqual([[2, 0]]);
+});
+
+it("takes an empty key for one, as Python does", () => {
+  const { pair, first, there } = world();
+  pair.join();
+  const comm = first.manager.new_comm("k");
+  pair.run();
+  comm.send({ n: 1 }, null, [LARGE]); // what is behind it waits
+  for (const n of [2, 3]) comm.send({ n }, null, null, { coalesce: "" });
+  pair.passTime(1);
+  expect(there.got.map(([n]) => n)).toEqual([1, 3]);
+});
+
 it("carries nothing for one session on a comm of users'", () => {
   const { pair, first, second } = world();
   pair.join();
