@@ -177,10 +177,10 @@ describe("after a reload of the page", () => {
 it("offers nothing of a kernel that was changed while it was asked", async () => {
   const loaded = load();
   const seen = noting(loaded);
-  const connection = await connect(loaded, { c1: { target_name: "t" } });
-  const look = connection.last("comm_info_request");
-  loaded.document.connect(new Connection());
-  connection.arrive("shell", "comm_info_reply", { status: "ok", comms: {} }, look.header);
+  await connect(loaded, { c1: { target_name: "t" } }); // and is asked for the profile
+  const next = await connect(loaded);
+  const { header } = next.last("comm_info_request");
+  next.arrive("shell", "comm_info_reply", { status: "ok", comms: {} }, header); // a plain kernel
   await settled();
   expect(seen).toEqual([]);
 });
