@@ -84,7 +84,7 @@ def test_of_values_that_replace_each_other_the_last_arrives_and_the_loop_is_over
     kernel.side.run(burst(MOST, 10_000_000, ", coalesce='k'"), timeout_s=60)
     until(page, f"seen.last === {MOST - 1}", 30)
     seen = page.evaluate("seen")
-    # How many are replaced is a matter of two speeds; whatever was not has arrived, and nothing else was sent.
+    # How many are replaced is a matter of two speeds; what was not has arrived, and nothing else was sent.
     assert seen["count"] == kernel.side.value(LEFT)
     assert seen["count"] < MOST / 2
     assert all(before < after for before, after in seen["disorder"])
