@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+
 import pytest
 
+import node as node_tools
+from interop.node_folder import FOLDER
 from processes import jupyter_server
 from tsushin.frontend.rest import Server
+
+INSTALLED = FOLDER / "node_modules" / ".package-lock.json"
+LOCK = FOLDER / "package-lock.json"
 
 
 @pytest.fixture(scope="module")
@@ -20,3 +29,15 @@ async def kernel_id(server):
     kernel_id = await rest.start("python3")
     yield kernel_id
     await rest.shutdown(kernel_id)
+
+
+@pytest.fixture(scope="session")
+def node():
+    """Path of ``node``, after installing what the lock file names."""
+    folder = node_tools.find_node()
+    assert folder is not None, "no Node on PATH: make test installs one"
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    if not INSTALLED.exists() or INSTALLED.stat().st_mtime < LOCK.stat().st_mtime:
+        npm = shutil.which("npm", path=path)
+        subprocess.run([npm, "ci", "--ignore-scripts", "--no-progress"], cwd=FOLDER, check=True)
+    return shutil.which("node", path=path)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from interop.test_jupyterlab_services import FOLDER, node  # noqa: F401 (a fixture)
+from interop.node_folder import FOLDER
 from tsushin.frontend.rest import Server
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
@@ -20,7 +20,7 @@ TIMEOUT_S = 30
 
 
 @pytest.fixture
-def document(node, server):  # noqa: F811 (the fixture)
+def document(node, server):
     """Run a scenario of document.mjs with a kernel of its own; returns what it saw."""
 
     def run(scenario):

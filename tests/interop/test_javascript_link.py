@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from interop.test_jupyterlab_services import FOLDER, node  # noqa: F401 (a fixture)
-from interop.test_no_loss import OPEN, kernel_id, server  # noqa: F401 (fixtures)
+from interop.node_folder import FOLDER
+from interop.test_no_loss import OPEN
 from processes import free_port, jupyter_server
 from proxies import Proxy
 from tsushin import connect
@@ -49,7 +49,7 @@ class Page:
 
 
 @asynccontextmanager
-async def running_page(node, url, token, kernel_id):  # noqa: F811 (not the fixtures)
+async def running_page(node, url, token, kernel_id):
     """Run a page that has one comm of the kernel, and knows its end."""
     process = await asyncio.create_subprocess_exec(
         *(node, FOLDER / "link.mjs", INDEX.as_uri(), url, token, kernel_id),
@@ -74,7 +74,7 @@ async def running_page(node, url, token, kernel_id):  # noqa: F811 (not the fixt
 
 
 @pytest.fixture
-async def page(node, server, kernel_id):  # noqa: F811 (the fixtures)
+async def page(node, server, kernel_id):
     """A page behind a proxy; yields both."""
     async with (
         Proxy(server.url) as proxy,
@@ -101,7 +101,7 @@ async def heard_by_kernel(other, numbers):
             await asyncio.sleep(0.1)
 
 
-async def test_what_was_sent_while_the_link_was_away_arrives_at_both_ends(page, server, kernel_id):  # noqa: F811
+async def test_what_was_sent_while_the_link_was_away_arrives_at_both_ends(page, server, kernel_id):
     page, proxy = page
     numbers = list(range(50))
     async with connect(server.url, token=server.token, kernel_id=kernel_id) as other:
@@ -130,8 +130,8 @@ async def test_what_was_sent_while_the_link_was_away_arrives_at_both_ends(page, 
 
 async def test_a_kernel_that_was_restarted_while_the_link_was_away_loses_the_comms(
     page,
-    server,  # noqa: F811
-    kernel_id,  # noqa: F811
+    server,
+    kernel_id,
 ):
     page, proxy = page
     await cut(page, proxy)
@@ -147,7 +147,7 @@ async def test_a_kernel_that_was_restarted_while_the_link_was_away_loses_the_com
     assert page.all("status") == []
 
 
-async def test_a_kernel_that_was_ended_while_the_link_was_away_loses_the_comms(page, server):  # noqa: F811
+async def test_a_kernel_that_was_ended_while_the_link_was_away_loses_the_comms(page, server):
     page, proxy = page
     await cut(page, proxy)
     rest = Server(server.url, token=server.token)
@@ -161,11 +161,11 @@ async def test_a_kernel_that_was_ended_while_the_link_was_away_loses_the_comms(p
 
 
 async def test_a_server_that_is_killed_takes_the_kernel_with_it_and_the_next_one_tells(
-    node,  # noqa: F811
+    node,
     tmp_path,
 ):
     port = free_port()
-    with jupyter_server(tmp_path, port=port) as server:  # noqa: F811
+    with jupyter_server(tmp_path, port=port) as server:
         kernel_id = await Server(server.url, token=server.token).start("python3")
         async with running_page(node, server.url, server.token, kernel_id) as page:
             page.do("execute", "import time; time.sleep(100)")
@@ -186,8 +186,8 @@ async def test_a_server_that_is_killed_takes_the_kernel_with_it_and_the_next_one
 
 @pytest.mark.matrix
 @pytest.mark.timeout(180)
-async def test_a_server_that_is_killed_and_stays_away_ends_everything_after_60_s(node, tmp_path):  # noqa: F811
-    with jupyter_server(tmp_path) as server:  # noqa: F811
+async def test_a_server_that_is_killed_and_stays_away_ends_everything_after_60_s(node, tmp_path):
+    with jupyter_server(tmp_path) as server:
         kernel_id = await Server(server.url, token=server.token).start("python3")
         async with running_page(node, server.url, server.token, kernel_id) as page:
             page.do("execute", "import time; time.sleep(100)")

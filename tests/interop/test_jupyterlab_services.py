@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import threading
-from pathlib import Path
 
 import pytest
 
-import node as node_tools
+from interop.node_folder import FOLDER
 from tsushin.kernel.process import ProcessKernel
 from tsushin.server import serve
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]
 
-FOLDER = Path(__file__).parent / "node"
-INSTALLED = FOLDER / "node_modules" / ".package-lock.json"
-LOCK = FOLDER / "package-lock.json"
 TIMEOUT_S = 20
 BUFFERS = [b"", bytes(range(256)) * 256, os.urandom(5 << 20)]
-
-
-@pytest.fixture(scope="session")
-def node():
-    """Path of ``node``, after installing what the lock file names."""
-    folder = node_tools.find_node()
-    assert folder is not None, "no Node on PATH: make test installs one"
-    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
-    if not INSTALLED.exists() or INSTALLED.stat().st_mtime < LOCK.stat().st_mtime:
-        npm = shutil.which("npm", path=path)
-        subprocess.run([npm, "ci", "--ignore-scripts", "--no-progress"], cwd=FOLDER, check=True)
-    return shutil.which("node", path=path)
 
 
 @pytest.fixture

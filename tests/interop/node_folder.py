@@ -1,0 +1,7 @@
+"""Where the programs are that the tests run in Node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "node"
