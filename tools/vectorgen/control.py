@@ -55,9 +55,9 @@ def valid() -> dict[str, tuple[str, Json, Json]]:
             {"credit": [["c", "r1", 8]]},
         ),
         "hello-of-a-page": (
-            "A page says which tab it is in.",
-            {**HELLO, "tab": "t1"},
-            {**HELLO, "tab": "t1"},
+            "A page says which tab it is in, and which other sessions it has.",
+            {**HELLO, "tab": "t1", "also": ["u"]},
+            {**HELLO, "tab": "t1", "also": ["u"]},
         ),
         "restore": (
             "A frontend takes up comms.",
@@ -68,6 +68,21 @@ def valid() -> dict[str, tuple[str, Json, Json]]:
             "How a comm stands, with what is kept of it; another one is not to be had.",
             {"restored": {"c": 7}, "kept": [{**AGAIN, "buffers": 0}], "withheld": ["d"]},
             {"restored": {"c": 7}, "kept": [{**AGAIN, "buffers": 0}], "withheld": ["d"]},
+        ),
+        "lane-ask": (
+            "A page would like to have a lane.",
+            {"lane_ask": {"origin": "http://localhost:8888"}},
+            {"lane_ask": {"origin": "http://localhost:8888"}},
+        ),
+        "lane-offer": (
+            "It can have one.",
+            {"lane_offer": {"port": 40001, "token": "t"}},
+            {"lane_offer": {"port": 40001, "token": "t"}},
+        ),
+        "lane-offer-none": (
+            "There is none.",
+            {"lane_offer": {}},
+            {"lane_offer": {"port": 0, "token": ""}},
         ),
         "cancel": (
             "An answer is wanted no more.",
@@ -93,6 +108,10 @@ def invalid() -> dict[str, tuple[str, object, int]]:
         "restored-text": ("Numbers are counts.", {"restored": {"c": "7"}}, 0),
         "restore-text": ("Comm ids are in an array.", {"restore": "c"}, 0),
         "tab-number": ("A tab is text.", {**HELLO, "tab": 1}, 0),
+        "also-text": ("Sessions are in an array.", {**HELLO, "also": "u"}, 0),
+        "lane-ask-text": ("What is asked is an object.", {"lane_ask": "http"}, 0),
+        "lane-offer-port": ("A port has 16 bits.", {"lane_offer": {"port": 65536}}, 0),
+        "lane-offer-token": ("A token is text.", {"lane_offer": {"port": 1, "token": 2}}, 0),
         "cancel-one": ("A request is named by comm and id.", {"cancel": [["c"]]}, 0),
         "accepted-number": ("Comm ids are text.", {"accepted": [1]}, 0),
     }

@@ -20,6 +20,7 @@ from tsushin.protocol.messages import Channel, Header, JsonObject, Message
 PROFILE: Final = 1
 TARGET: Final = "tsushin.session"
 FEATURES: Final = ("requests", "sequence", "cancel", "streams", "pieces", "restore")
+LANE: Final = "lane"  # the feature of an end that can have one
 
 Number = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
@@ -48,12 +49,27 @@ class Again:
     buffers: Number = 0
 
 
+@dataclass(frozen=True, slots=True)
+class LaneAsk:
+    """A frontend asks for a lane. ``origin`` is its page's, "" where it is no page."""
+
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneOffer:
+    """How a session gets its lane: once, and soon. ``port`` is 0 where there is none."""
+
+    port: Annotated[int, msgspec.Meta(ge=0, lt=2**16)] = 0
+    token: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """One message on a control comm. It may say several things; what it leaves out it does not say.
 
     Attributes:
-        profile: version; above 0 in a hello, which has the seven keys after it too.
+        profile: version; above 0 in a hello, which has other keys too, ``also`` among them.
         features: what its end knows.
         session: of its end.
         epoch: made anew with each life of its end.
@@ -74,6 +90,9 @@ class Control:
         restored: comm id -> number of the last message sent on it; what that comes to is in ``kept``.
         withheld: comms that the frontend asked for and cannot take up.
         kept: of each comm in ``restored`` its open and what is kept of its messages, in order.
+        also: in a page's hello: other sessions of the same page; they are no plain ones.
+        lane_ask: a frontend would like to have a lane.
+        lane_offer: the kernel end's answer.
     """
 
     profile: Number = 0
@@ -97,6 +116,9 @@ class Control:
     restored: dict[str, Number] = field(default_factory=dict)
     withheld: tuple[str, ...] = ()
     kept: tuple[Again, ...] = ()
+    also: tuple[str, ...] = ()
+    lane_ask: LaneAsk | None = None
+    lane_offer: LaneOffer | None = None
 
 
 _NOTHING: Final[JsonObject] = msgspec.to_builtins(Control())
