@@ -32,7 +32,7 @@ DEFAULTS = {
     "recovered": True,
     **{key: [] for key in ("open", "again", "accepted", "refused", "cancel", "credit")},
     **{key: [] for key in ("restore", "withheld", "kept", "also")},
-    **{key: None for key in ("lane_ask", "lane_offer")},
+    **dict.fromkeys(("lane_ask", "lane_offer")),
     **{key: {} for key in ("sent", "seen", "want", "gone", "restored")},
 }
 
