@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from tsushin.errors import NoPeer, RemoteProtocolError, TransportError, TsushinError, quote
 from tsushin.expected import Expected
@@ -24,8 +24,13 @@ from tsushin.profile.events import (
     Declined,
     Gap,
     Joined,
+    LaneAsked,
+    LaneOffered,
+    LaneSilent,
+    LaneWanted,
     Left,
     Malformed,
+    Marked,
     ProfileEvent,
     Refused,
     Restarted,
@@ -45,6 +50,22 @@ OnProgress = Callable[[int, int], object]
 MAX_TABS: Final = 1000  # sessions whose tab is remembered
 # Seconds after this end became known in which a peer may still say hello.
 GRACE_S: Final = 2.0
+
+
+class Lanes(Protocol):
+    """What a host does about lanes. Called on the thread that found out; nothing here waits."""
+
+    def wanted(self) -> None:
+        """At a frontend: a kernel end is there that has lanes. Ask, unless there is one."""
+
+    def asked(self, session: str, origin: str) -> None:
+        """At a kernel end: a session asks for a lane, from a page of this origin; "" from no page."""
+
+    def offered(self, port: int, token: str) -> None:
+        """At a frontend: so the lane is to be had; port 0 says that it is not."""
+
+    def end(self, session: str) -> None:
+        """The session is gone, or its lane is silent: end that. Nothing happens where there is none."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +104,9 @@ class Sessions:
         lock: the manager's: the order of what is sent is settled under it.
         clock: returns the time in seconds.
         hopes: a first peer may come at any time, as far as is known.
+
+    Attributes:
+        peers: who is there, and what they have accepted.
     """
 
     def __init__(
@@ -102,6 +126,9 @@ class Sessions:
         self._clock = clock
         self._runtime = runtime
         self._armed = inf
+        self._lanes: Lanes | None = None
+        self._ways: dict[str, Callable[[Message], None]] = {}  # by session: into its lane
+        self._marks: dict[tuple[str, int], Expected[None]] = {}
         self._on_peer: OnPeer | None = None
         self._wants_room: list[Expected[None]] = []
         self._wants_sent: list[Expected[None]] = []
@@ -309,6 +336,80 @@ class Sessions:
         """So many parts of an answer of this peer were taken."""
         self._do(lambda now: self._profile.credit(comm_id, req, taken, now, session))
 
+    # ------------------------------------------------------------------ lanes
+
+    def use_lanes(self, lanes: Lanes, also: Iterable[str] = ()) -> None:
+        """Have lanes from now on; call it before the first hello.
+
+        Args:
+            also: of a page: its other sessions, which are no plain ones.
+        """
+        self._lanes = lanes
+        self._profile.has_lanes = True
+        self._profile.also = tuple(also)
+
+    def ask_lane(self, origin: str = "") -> None:
+        """At a frontend: ask for a lane; ``Lanes.offered`` hears the answer."""
+        self._do(lambda now: self._profile.ask_lane(origin, now))
+
+    def offer_lane(self, session: str, port: int, token: str) -> None:
+        """At a kernel end: tell a session how to get its lane."""
+        self._do(lambda now: self._profile.offer_lane(session, port, token, now))
+
+    def lane_up(self, session: str, send: Callable[[Message], None]) -> bool:
+        """Send what is for a session by its lane from now on; False where it is not there.
+
+        Args:
+            send: takes one message into the lane; never waits, never raises.
+        """
+        with self._lock:
+            self._ways[session] = send
+            is_there = self._profile.lane_up(session, self._clock())
+            if not is_there:
+                del self._ways[session]
+        self._do(lambda _: None)
+        return is_there
+
+    def lane_down(self, session: str, send: Callable[[Message], None]) -> None:
+        """A lane has ended; nothing happens where another one has replaced it."""
+        with self._lock:
+            if self._ways.get(session) is not send:
+                return
+            del self._ways[session]
+            self._profile.lane_down(session, self._clock())
+            self._fail_marks(session)
+        self._do(lambda _: None)
+
+    def has_lane(self, session: str | None = None) -> bool:
+        """Say whether a session has a lane; None asks for any."""
+        return bool(self._ways) if session is None else session in self._ways
+
+    def arrived_by_lane(self, timeout_s: float) -> Expected[None] | None:
+        """At a frontend: return something that is settled once all that was sent by the lane is there.
+
+        It comes back by the lane: what the other end sent before is here by then. None without a lane.
+        """
+        with self._lock:
+            if not self._ways:
+                return None
+            session = next(iter(self._ways))
+            expected: Expected[None] = Expected("the lane's answer", timeout_s=timeout_s)
+            self._marks[session, self._profile.mark(session, self._clock())] = expected
+        self._do(lambda _: None)
+        return expected
+
+    def heard_plain(self, session: str) -> None:
+        """At a kernel end: a session sent a request that frontends send."""
+        self._profile.heard_plain(session)
+
+    def is_for_plain(self, comm_id: str) -> bool:
+        """At a kernel end: say whether only plain frontends hear what goes by the standard route now."""
+        return self._profile.is_for_plain(comm_id)
+
+    def _fail_marks(self, session: str) -> None:
+        for key in [key for key in self._marks if key[0] == session]:
+            self._marks.pop(key).settle(None)  # nothing comes by that lane any more
+
     # ------------------------------------------------------------------ taking up
 
     def first(self, timeout_s: float) -> Expected[None]:
@@ -380,8 +481,11 @@ class Sessions:
     def _push(self) -> None:
         """Send what is to be sent. Call with the lock held."""
         try:
-            for message in self._profile.messages_to_send():
-                self._hooks.send(message)
+            for message, lane in self._profile.messages_to_send():
+                if lane is None:
+                    self._hooks.send(message)
+                elif (way := self._ways.get(lane)) is not None:
+                    way(message)
         finally:
             self._arm()
             self._look_at_queue()
@@ -422,8 +526,29 @@ class Sessions:
                     self._progress.pop(event.token or 0, None)
                     about = f"comm {event.comm_id}: a message of {event.nbytes} bytes was not sent"
                     self._runtime.fault(RemoteProtocolError(f"{about}: the peer left meanwhile"))
+                case LaneWanted() | LaneAsked() | LaneOffered() | LaneSilent() | Marked():
+                    self._meet_lane(event)
                 case _:
                     self._meet_about_comm(event)
+
+    def _meet_lane(
+        self, event: LaneWanted | LaneAsked | LaneOffered | LaneSilent | Marked
+    ) -> None:
+        match event:
+            case Marked():
+                expected = self._marks.pop((event.session, event.mark), None)
+                if expected is not None:
+                    expected.settle(None)
+            case _ if self._lanes is None:
+                pass
+            case LaneWanted():
+                self._lanes.wanted()
+            case LaneAsked():
+                self._lanes.asked(event.session, event.origin)
+            case LaneOffered():
+                self._lanes.offered(event.port, event.token)
+            case LaneSilent():
+                self._lanes.end(event.session)
 
     def _meet_about_comm(self, event: Gap | Cancelled | Credited | RestoreAsked | Taken) -> None:
         match event:
@@ -465,6 +590,7 @@ class Sessions:
                 if is_new:  # not one whose link was away
                     self._tell(peer, is_live=True)
             case Left():
+                self._end_lane(event.session)
                 accepted = self.peers.accepted_by(event.session)
                 gone = self.peers.left(event.session)
                 if gone is not None:
@@ -479,6 +605,13 @@ class Sessions:
                 self._settle_first()
                 self.peers.none_to_come()
                 self._hooks.peers_changed()
+
+    def _end_lane(self, session: str) -> None:
+        with self._lock:
+            self._ways.pop(session, None)
+            self._fail_marks(session)
+        if self._lanes is not None:
+            self._lanes.end(session)
 
     def _settle_first(self) -> None:
         wants_first, self._wants_first = self._wants_first, []

@@ -296,13 +296,13 @@ def test_without_a_peer_what_a_newer_one_replaces_may_wait_and_nothing_overtakes
         content = {"comm_id": comm.comm_id, "data": {"n": n}}
         header = new_header("comm_msg", msg_id=str(n), session="kernel", now=0)
         profile.send(Message("iopub", header, content=content), 10.0, **ways)
-        sent.extend(m.content["data"]["n"] for m in profile.messages_to_send())
+        sent.extend(m.content["data"]["n"] for m, _ in profile.messages_to_send())
 
     for n in range(3):
         send(n, coalesce="k", pause_s=0.5)
     assert (sent, profile.deadline()) == ([], 10.5)
     profile.tick(10.5)
-    sent.extend(m.content["data"]["n"] for m in profile.messages_to_send())
+    sent.extend(m.content["data"]["n"] for m, _ in profile.messages_to_send())
     assert (sent, profile.deadline()) == ([2], float("inf"))
     send(3, coalesce="k", pause_s=0.5)
     send(4)

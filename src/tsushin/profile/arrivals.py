@@ -123,6 +123,8 @@ class Arrivals:
                 continue
             if whole is not None:
                 handed_on.append(whole)
+                if whole.msg_type == "comm_open":
+                    peer.open.add(comm_id)
         return handed_on
 
     def _hand_on_control(self, peer: Peer, message: Message, now: float) -> list[Message]:
@@ -144,6 +146,7 @@ class Arrivals:
 
     def _end(self, peer: Peer, comm_id: str) -> None:
         """A comm was closed; its sequence is remembered for a while, so that nothing arrives twice."""
+        peer.open.discard(comm_id)
         peer.ended[comm_id] = None
         if len(peer.ended) > self._limits.max_closed_ids:
             oldest = next(iter(peer.ended))
@@ -168,6 +171,8 @@ class Arrivals:
         if hole is None:
             return
         peer.ask_at = min(peer.ask_at, now + ASK_S)
+        if peer.has_lane:  # what is under way by the other route comes
+            return
         first, last = max(hole[0], sequence.asked_upto + 1), hole[1]
         if first <= last:
             sequence.asked, sequence.asked_upto = max(sequence.asked, 1), last

@@ -93,6 +93,8 @@ class Control:
         also: in a page's hello: other sessions of the same page; they are no plain ones.
         lane_ask: a frontend would like to have a lane.
         lane_offer: the kernel end's answer.
+        mark: to be answered with ``marked``, the same number, at once and by the same route.
+        marked: that answer.
     """
 
     profile: Number = 0
@@ -119,6 +121,8 @@ class Control:
     also: tuple[str, ...] = ()
     lane_ask: LaneAsk | None = None
     lane_offer: LaneOffer | None = None
+    mark: Number = 0
+    marked: Number = 0
 
 
 _NOTHING: Final[JsonObject] = msgspec.to_builtins(Control())

@@ -148,6 +148,54 @@ class Taken:
     messages: tuple[Message, ...] | None
 
 
+@dataclass(frozen=True, slots=True)
+class LaneWanted:
+    """At a frontend: a kernel end is there, or there anew, that can have lanes. ``Profile.ask_lane`` asks."""
+
+    session: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class LaneAsked:
+    """At a kernel end: a peer asks for a lane. ``Profile.offer_lane`` answers.
+
+    Attributes:
+        origin: of its page; "" where it is none.
+    """
+
+    session: SessionId
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaneOffered:
+    """At a frontend: how to get the lane.
+
+    Attributes:
+        port: on loopback, where the kernel is; 0 where there is no lane.
+        token: opens it once.
+    """
+
+    session: SessionId
+    port: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSilent:
+    """Nothing of what goes by a peer's lane is confirmed: it is to be ended."""
+
+    session: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """All that was sent to a peer before a mark has arrived (``Profile.mark``)."""
+
+    session: SessionId
+    mark: int
+
+
 ProfileEvent = (
     Joined
     | Left
@@ -163,4 +211,9 @@ ProfileEvent = (
     | Malformed
     | RestoreAsked
     | Taken
+    | LaneWanted
+    | LaneAsked
+    | LaneOffered
+    | LaneSilent
+    | Marked
 )

@@ -17,8 +17,10 @@ from typing import Final
 from tsushin.errors import QueueFull
 from tsushin.protocol.messages import Message, SessionId
 
-MIN_WINDOW: Final = 32  # messages
+FIRST_WINDOW: Final = 256.0  # messages
+MIN_WINDOW: Final = 32
 MAX_WINDOW: Final = 512
+LANE_WINDOW: Final = 1024  # on a lane nothing is lost: no more than is kept of one comm
 WINDOW_BYTES: Final = 4 << 20
 HALVE_EVERY_S: Final = 0.5  # losses within that time are one
 
@@ -31,11 +33,13 @@ class Flight:
         window: how many messages may be.
         count: how many are.
         nbytes: the same, in bytes.
+        is_safe: nothing is lost on its way; the window stays as it is.
     """
 
-    window: float = 256.0
+    window: float = FIRST_WINDOW
     count: int = 0
     nbytes: int = 0
+    is_safe: bool = False
     _sizes: dict[str, deque[tuple[int, int]]] = field(default_factory=dict)
     _halved_at: float = -1e9
 
@@ -56,13 +60,19 @@ class Flight:
             _, nbytes = sizes.popleft()
             self.count -= 1
             self.nbytes -= nbytes
-            self.window = min(MAX_WINDOW, self.window + 1 / self.window)
+            if not self.is_safe:
+                self.window = min(MAX_WINDOW, self.window + 1 / self.window)
         if not sizes:
             self._sizes.pop(comm_id, None)
 
+    def change_route(self, *, is_safe: bool) -> None:
+        """What is sent from now on goes another way."""
+        self.is_safe = is_safe
+        self.window = LANE_WINDOW if is_safe else FIRST_WINDOW
+
     def lost(self, now: float) -> None:
         """Something did not arrive: less is sent from now on."""
-        if now - self._halved_at >= HALVE_EVERY_S:
+        if not self.is_safe and now - self._halved_at >= HALVE_EVERY_S:
             self._halved_at = now
             self.window = max(MIN_WINDOW, self.window / 2)
 

@@ -28,6 +28,7 @@ from tsushin.profile.flow import Queue, Waiting
 from tsushin.profile.kept import Kept
 from tsushin.profile.peer import Peer, Say
 from tsushin.profile.pieces import CUT_ABOVE_BYTES, cut, dropped
+from tsushin.profile.routes import Routes
 from tsushin.profile.sequence import History
 from tsushin.protocol.inbox import kept_bytes
 from tsushin.protocol.limits import Limits
@@ -47,7 +48,7 @@ class Outbox:
         peers: who is there, by session; the caller's.
         silent: who was there and may come back, by session; the caller's.
         is_kernel: this is a kernel end: what it sends reaches every frontend.
-        emit: sends a message as it is.
+        routes: which way a message goes.
         say: sends on a control comm.
         event: takes an event.
 
@@ -67,7 +68,7 @@ class Outbox:
         *,
         is_kernel: bool,
         limits: Limits,
-        emit: Callable[[Message], None],
+        routes: Routes,
         say: Say,
         event: Callable[[ProfileEvent], None],
     ) -> None:
@@ -81,7 +82,7 @@ class Outbox:
         self._is_kernel = is_kernel
         self._carrier = TARGET if is_kernel else control_id(session)
         self._limits = limits
-        self._emit = emit
+        self._routes = routes
         self._say = say
         self._event = event
         self._closed: set[str] = set()  # comms whose close is not yet seen by all
@@ -194,6 +195,10 @@ class Outbox:
         oldest = kept[0][0] if kept else min(last, self.number.get(comm_id, last)) + 1
         if oldest > first:
             self._say(peer.control, {"gone": {comm_id: oldest - 1}}, now)
+        self._carry_all(peer, kept, now)
+
+    def _carry_all(self, peer: Peer, kept: list[tuple[int, Message, int]], now: float) -> None:
+        """Send what was kept once more, on the peer's control comm."""
         batch: list[Message] = []
         nbytes = 0
         for _, message, size in kept:
@@ -206,6 +211,19 @@ class Outbox:
             nbytes += size if is_its else 0
         if batch:
             self._carry(peer.control, batch, now)
+
+    def change_route(self, peer: Peer, now: float) -> None:
+        """Messages to a peer go another way from now on: what it has not confirmed goes that way too.
+
+        But for what opens a comm, while that is still on its way by the standard route: it keeps its place
+        among other requests there.
+        """
+        peer.flight.change_route(is_safe=peer.has_lane)
+        for comm_id, last in self.ahead_of(peer).items():
+            kept = self._history.get(comm_id, History()).between(peer.has.get(comm_id, 0) + 1, last)
+            is_open = peer.has_lane and kept and kept[0][1].msg_type == "comm_open"
+            self._carry_all(peer, kept[1:] if is_open else kept, now)
+        self.send_queued(now)
 
     # ------------------------------------------------------------------ forgetting
 
@@ -280,8 +298,10 @@ class Outbox:
 
     def _audience(self, comm_id: str) -> list[Peer]:
         """Return who gets what is sent on a comm: on a control comm one peer."""
-        peers = list(self._peers.values())
-        return [p for p in peers if p.control == comm_id] if is_control(comm_id) else peers
+        if not is_control(comm_id):
+            return list(self._peers.values())
+        peer = peer_of(self._peers, comm_id)
+        return [] if peer is None else [peer]
 
     def _has_room(self) -> bool:
         """Say whether more may be under way to the slowest peer that keeps up."""
@@ -291,7 +311,7 @@ class Outbox:
         message = waiting.message
         number = self._count(waiting.comm_id, message)
         # Who comes back may have got it in another way, from a server that keeps what it could not deliver.
-        self._emit(with_entry(message, {"n": number}) if self._silent else message)
+        self._routes.send(with_entry(message, {"n": number}) if self._silent else message)
         self._left(waiting)
 
     def _send_whole(self, waiting: Waiting, now: float) -> None:
@@ -322,6 +342,8 @@ class Outbox:
         self._tell_sent(waiting, waiting.nbytes)
         if waiting.message.msg_type == "comm_close":
             self.forget_kept(waiting.comm_id)
+            for peer in self._peers.values():
+                peer.open.discard(waiting.comm_id)
             if self.is_numbering():
                 self._closed.add(waiting.comm_id)
         elif waiting.to is None:
@@ -355,10 +377,23 @@ class Outbox:
             if peer.repeat_at == inf:
                 peer.repeat_at = now + REPEAT_S
                 peer.quiet_since = now
-        if waiting.to is None and waiting.pieces is None:
-            self._emit(message)
+        if is_control(comm_id):
+            self._routes.send_to(peer_of(self._peers, comm_id), message)
+        elif waiting.to is None and waiting.pieces is None:
+            self._routes.send(message)
+        elif self._is_kernel:
+            self._send_to(waiting.to or "", message, now)
         else:
             self._carry(self._carrier, [message], now)
+
+    def _send_to(self, session: str, message: Message, now: float) -> None:
+        """At a kernel end: send a message for one session; the others count it too."""
+        peer = self._peers.get(session)
+        has_lane = peer is not None and peer.has_lane
+        for laned in self._routes.laned:
+            self._routes.send_to(laned, message if laned is peer else without_body(message))
+        if self._routes.has_unlaned():
+            self._carry(self._carrier, [without_body(message) if has_lane else message], now)
 
     def _carry(self, carrier: str, messages: Iterable[Message], now: float) -> None:
         data, buffers = again_data(messages)
@@ -393,3 +428,8 @@ class Outbox:
             self.number.pop(comm_id, None)
             for peer in self._peers.values():
                 peer.has.pop(comm_id, None)
+
+
+def peer_of(peers: dict[str, Peer], control: str) -> Peer | None:
+    """Return whose control comm this is; None where it is nobody's."""
+    return next((peer for peer in peers.values() if peer.control == control), None)

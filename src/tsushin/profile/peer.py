@@ -28,6 +28,8 @@ class Peer:
         due: comms of which it has to be told what arrived.
         accepted, refused: comms of its own of which it has to be told that.
         ended: comms that it closed, oldest first.
+        open: comms that it has open, as far as it told.
+        has_lane: messages to it go by a lane of its own.
     """
 
     session: SessionId
@@ -43,6 +45,8 @@ class Peer:
     quiet_since: float = inf
     is_lagging: bool = False
     ended: dict[str, None] = field(default_factory=dict)
+    open: set[str] = field(default_factory=set)
+    has_lane: bool = False
     accepted: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     pending: int = 0

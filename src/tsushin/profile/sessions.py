@@ -8,6 +8,8 @@ hand on and events come out. It stands between the router and the link, in both 
     profile.tick(now)                       # not later than profile.deadline()
     ... profile.messages_to_send(), profile.released(), profile.events()
 
+What is to be sent has a route: the lane of a session (``lane_up``), or the standard one.
+
 Without a peer (plain mode, the start state) messages pass as they are; only their number is counted.
 
 At a kernel end many frontends are peers; at a frontend the kernel end is the only one. The rules are the
@@ -26,9 +28,12 @@ from tsushin.errors import RemoteProtocolError, quote
 from tsushin.profile.arrivals import ACK_SOON_S, Arrivals
 from tsushin.profile.control import (
     FEATURES,
+    LANE,
     PROFILE,
     TARGET,
     Control,
+    LaneAsk,
+    LaneOffer,
     Resume,
     carried,
     control_data,
@@ -44,16 +49,22 @@ from tsushin.profile.events import (
     Declined,
     Gap,
     Joined,
+    LaneAsked,
+    LaneOffered,
+    LaneSilent,
+    LaneWanted,
     Left,
     LeftWhy,
+    Marked,
     ProfileEvent,
     Refused,
     Restarted,
     RestoreAsked,
 )
 from tsushin.profile.flow import Flight, Waiting
-from tsushin.profile.outbox import REPEAT_S, Outbox
+from tsushin.profile.outbox import REPEAT_S, Outbox, peer_of
 from tsushin.profile.peer import Peer
+from tsushin.profile.routes import Routes
 from tsushin.profile.taking import Taking
 from tsushin.protocol.inbox import kept_bytes
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
@@ -63,6 +74,7 @@ LAGGING_S: Final = 5.0  # without a word about what is under way; then nobody wa
 # Then, after 127 s in all, the peer counts as gone. A frontend takes up to 40 s to notice that its link is
 # dead (the WebSocket's pings), and 60 s to make it anew: until then what it missed is kept.
 MAX_REPEATS: Final = 6
+LANE_REPEATS: Final = 3  # without a confirmation, then the lane is not believed in: 7 s
 MAX_SILENT: Final = 64  # peers that are remembered although they answer no more
 
 
@@ -81,6 +93,8 @@ class Profile:
         max_whole_bytes: what the route takes in one message; None for no bound.
 
     Attributes:
+        also: of a page: other sessions of the same page, which are no plain ones.
+        has_lanes: this end can have lanes.
         peers: who is there, by session.
         is_kernel: this is a kernel end.
         taking: the comms that are taken up.
@@ -100,6 +114,8 @@ class Profile:
         left: Iterable[str] = (),
         max_whole_bytes: int | None = None,
     ) -> None:
+        self.also: tuple[str, ...] = ()
+        self.has_lanes: bool = False
         self.peers: dict[str, Peer] = {}
         self.is_kernel: bool = channel == "iopub"
         self._channel = channel
@@ -113,16 +129,22 @@ class Profile:
         self._left = tuple(left)
         self._has_opened = False  # a frontend: its control comm
         self._told_open: tuple[str, ...] = ()  # a frontend: comms that its hello said are open
-        self._outgoing: list[Message] = []
+        self._outgoing: list[tuple[Message, SessionId | None]] = []
         self._events: list[ProfileEvent] = []
         self._silent: dict[str, Peer] = {}  # gone without a word; they may come back
+        self._routes = Routes(
+            self.peers,
+            is_kernel=self.is_kernel,
+            emit=lambda message, lane: self._outgoing.append((message, lane)),
+        )
+        self._marks = 0
         self._outbox = Outbox(
             session,
             self.peers,
             self._silent,
             is_kernel=self.is_kernel,
             limits=limits,
-            emit=self._outgoing.append,
+            routes=self._routes,
             say=self._say,
             event=self._events.append,
         )
@@ -160,8 +182,11 @@ class Profile:
             return inf
         return min([self._outbox.paced_until, *(p.deadline() for p in self.peers.values())])
 
-    def messages_to_send(self) -> list[Message]:
-        """Take everything to be sent, in order."""
+    def messages_to_send(self) -> list[tuple[Message, SessionId | None]]:
+        """Take everything to be sent, in order, each with the session by whose lane it goes.
+
+        None is the standard route.
+        """
         outgoing = self._outgoing[:]
         self._outgoing.clear()
         return outgoing
@@ -264,17 +289,21 @@ class Profile:
         self._told_open = tuple(self._open_comms())
         hello = Control(
             profile=PROFILE,
-            features=FEATURES,
+            features=self._features(),
             session=self._session,
             epoch=self._epoch,
             tab=self._tab,
+            also=self.also,
             open=self._told_open,
             sent=self._outbox.numbers_on(control_id(self._session)),
             resume=None if peer is None else Resume(peer.epoch, peer.seen()),
         )
         msg_type = "comm_msg" if self._has_opened else "comm_open"
         self._has_opened = self._outbox.awaits_peer = True
-        self._say(control_id(self._session), control_data(hello), now, msg_type=msg_type)
+        message = self._control_message(
+            control_id(self._session), control_data(hello), now, msg_type, ()
+        )
+        self._outgoing.append((message, None))
         self.resume(now)
 
     def pause(self) -> None:
@@ -319,6 +348,60 @@ class Profile:
         self._outbox.awaits_peer = self._has_opened = False
         if not self.peers:
             self._outbox.forget_history()
+
+    # ------------------------------------------------------------------ lanes
+
+    def heard_plain(self, session: str) -> None:
+        """At a kernel end: a session sent a request that frontends send, and it may know no profile."""
+        self._routes.heard_plain(session)
+
+    def is_for_plain(self, comm_id: str) -> bool:
+        """At a kernel end: say whether only plain frontends hear what goes by the standard route now."""
+        return self._routes.is_for_plain(comm_id)
+
+    def ask_lane(self, origin: str, now: float) -> None:
+        """At a frontend: ask for a lane (``LaneOffered``)."""
+        self._say(control_id(self._session), control_data(Control(lane_ask=LaneAsk(origin))), now)
+
+    def offer_lane(self, session: str, port: int, token: str, now: float) -> None:
+        """At a kernel end: tell a peer how to get its lane; port 0 says that there is none."""
+        peer = self.peers.get(session)
+        if peer is not None:
+            offer = Control(lane_offer=LaneOffer(port, token))
+            self._say(peer.control, control_data(offer), now)
+
+    def lane_up(self, session: str, now: float) -> bool:
+        """A peer has a lane from now on; False where it is not there."""
+        return self._change_route(session, now, has_lane=True)
+
+    def lane_down(self, session: str, now: float) -> bool:
+        """A peer has no lane any more; False where it is not there."""
+        return self._change_route(session, now, has_lane=False)
+
+    def _change_route(self, session: str, now: float, *, has_lane: bool) -> bool:
+        peer = self.peers.get(session)
+        if peer is None:
+            return False
+        peer.has_lane = has_lane
+        self._routes.update()
+        peer.repeats, peer.quiet_since = 0, now
+        peer.repeat_at = now + REPEAT_S if self._outbox.is_ahead_of(peer) else inf
+        self._outbox.change_route(peer, now)
+        return True
+
+    def mark(self, session: str, now: float) -> int:
+        """Ask a peer to say when all that was sent to it has arrived (``Marked``); return the mark."""
+        peer = self.peers[session]
+        self._marks += 1
+        self._say(peer.control, {"mark": self._marks}, now)
+        return self._marks
+
+    def _want_lane(self, peer: Peer) -> None:
+        if not self.is_kernel and self.has_lanes and LANE in peer.features:
+            self._events.append(LaneWanted(peer.session))
+
+    def _features(self) -> tuple[str, ...]:
+        return (*FEATURES, LANE) if self.has_lanes else FEATURES
 
     # ------------------------------------------------------------------ saying
 
@@ -366,7 +449,8 @@ class Profile:
         msg_type: str = "comm_msg",
     ) -> None:
         """Say something that is out of date soon, or was asked for and is asked for again."""
-        self._outgoing.append(self._control_message(comm_id, data, now, msg_type, buffers))
+        message = self._control_message(comm_id, data, now, msg_type, buffers)
+        self._routes.send_to(peer_of(self.peers, comm_id), message)
 
     def _tell(
         self, peer: Peer, data: JsonObject, now: float, *, buffers: tuple[memoryview, ...] = ()
@@ -415,6 +499,8 @@ class Profile:
             self._drop(peer, "silent")
         else:
             peer.repeats += 1
+            if peer.has_lane and peer.repeats >= LANE_REPEATS:
+                self._events.append(LaneSilent(peer.session))
             # A frontend has nobody else to go on for: what it sends waits.
             if self.is_kernel and now - peer.quiet_since >= LAGGING_S:
                 peer.is_lagging, peer.flight = True, Flight()
@@ -459,11 +545,13 @@ class Profile:
         for peer in self._silent.values():
             if peer.control == comm_id:
                 self.peers[peer.session] = self._silent.pop(peer.session)
+                self._routes.update()
                 self._events.append(
                     Joined(peer.session, peer.features, recovered=True, tab=peer.tab)
                 )
+                self._want_lane(peer)
                 return peer
-        return next((p for p in self.peers.values() if p.control == comm_id), None)
+        return peer_of(self.peers, comm_id)
 
     def _receive_goodbye(self, peer: Peer | None) -> None:
         was_asking = self._outbox.awaits_peer
@@ -484,12 +572,16 @@ class Profile:
         known = self._silent.pop(hello.session, None) or self.peers.get(hello.session)
         if known is not None:
             self.peers[known.session] = known
+            self._routes.update()
+        self._routes.met((hello.session, *hello.also))
         self._outbox.awaits_peer = False
         meet = self._meet_frontend if self.is_kernel else self._meet_kernel
         peer = meet(hello, comm_id, known, now)
         if peer is not None:
             if hello.open:
+                peer.open.update(hello.open)
                 self._events.append(Accepted(peer.session, hello.open))
+            self._want_lane(peer)
             peer.repeats = 0
             peer.repeat_at = now + REPEAT_S if self._outbox.is_ahead_of(peer) else inf
         return peer
@@ -512,7 +604,7 @@ class Profile:
         self._events.append(Joined(peer.session, hello.features, is_recovered, hello.tab))
         answer = Control(
             profile=PROFILE,
-            features=FEATURES,
+            features=self._features(),
             session=self._session,
             epoch=self._epoch,
             open=tuple(self._open_comms()),
@@ -549,6 +641,7 @@ class Profile:
         began = dict(hello.sent)
         peer = Peer(session, comm_id, hello.features, hello.epoch, has, began, hello.tab)
         self.peers[session] = peer
+        self._routes.update()
         return peer
 
     def _tell_gaps(self, seen: dict[str, int], sent: dict[str, int]) -> None:
@@ -574,6 +667,7 @@ class Profile:
         handed_on += self.released()
         session = peer.session
         if control.accepted:
+            peer.open.update(control.accepted)
             self._events.append(Accepted(session, control.accepted))
         if control.refused:
             self._events.append(Refused(session, control.refused))
@@ -585,7 +679,20 @@ class Profile:
             handed_on += self.taking.take(peer, comm_id, number, kept, now)
         for comm_id in control.withheld:
             self.taking.end(comm_id, None)
+        self._take_in_route(peer, control, now)
         return handed_on
+
+    def _take_in_route(self, peer: Peer, control: Control, now: float) -> None:
+        """Take in what is said of lanes and marks."""
+        if control.mark:
+            self._say(peer.control, {"marked": control.mark}, now)
+        if control.marked:
+            self._events.append(Marked(peer.session, control.marked))
+        if control.lane_ask is not None and self.is_kernel:
+            self._events.append(LaneAsked(peer.session, control.lane_ask.origin))
+        if control.lane_offer is not None and not self.is_kernel:
+            offer = control.lane_offer
+            self._events.append(LaneOffered(peer.session, offer.port, offer.token))
 
     def _receive_seen(self, peer: Peer, seen: dict[str, int], now: float) -> None:
         for comm_id, number in seen.items():
@@ -605,6 +712,9 @@ class Profile:
 
     def _drop(self, peer: Peer, why: LeftWhy, *, keep_history: bool = False) -> None:
         del self.peers[peer.session]
+        peer.has_lane = False
+        peer.flight.change_route(is_safe=False)
+        self._routes.update()
         self._events.append(Left(peer.session, why))
         if why == "silent":
             self._remember_silent(peer)
