@@ -569,6 +569,10 @@ class CommManager:
             queue.popleft()
         return bool(queue)
 
+    def made_under(self, comm: Comm) -> JsonObject:
+        """Return the header of the request that a comm was made under; {} where there was none."""
+        return comm._made_under
+
     def _outgoing(self, comm: Comm, encoded: Encoded) -> Outgoing:
         parent = self.runtime.parent(comm._made_under)
         return Outgoing(encoded.data, encoded.metadata, encoded.buffers, parent)

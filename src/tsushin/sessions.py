@@ -531,9 +531,7 @@ class Sessions:
                 case _:
                     self._meet_about_comm(event)
 
-    def _meet_lane(
-        self, event: LaneWanted | LaneAsked | LaneOffered | LaneSilent | Marked
-    ) -> None:
+    def _meet_lane(self, event: LaneWanted | LaneAsked | LaneOffered | LaneSilent | Marked) -> None:
         match event:
             case Marked():
                 expected = self._marks.pop((event.session, event.mark), None)

@@ -14,7 +14,7 @@ from tsushin.protocol.limits import Limits
 from tsushin.protocol.messages import JsonObject
 from tsushin.transports.base import Transport
 from tsushin.transports.heartbeat import wait_silent
-from tsushin.transports.websocket import Subprotocol, connect_websocket
+from tsushin.transports.websocket import Subprotocol, connect_websocket, is_loopback
 from tsushin.transports.zmq_ready import connect_zmq
 
 
@@ -29,6 +29,7 @@ class FileKernel:
     max_whole_bytes: int | None = None
     is_ours = False
     can_restart = False  # only who started it can
+    token: str | None = None
 
     def __init__(
         self, connection_file: str | os.PathLike[str], *, limits: Limits, timeout_s: float
@@ -52,6 +53,15 @@ class FileKernel:
             AttributeError,
         ) as error:  # AttributeError: JSON, but no object
             raise ConnectFailed(f"{self.about}: {error}") from error
+
+    @property
+    def is_local(self) -> bool:
+        """See ``Kernel.is_local``."""
+        return self._info.get("transport") == "ipc" or is_loopback(f"tcp://{self._info.get('ip')}")
+
+    def lane_url(self) -> str | None:
+        """See ``Kernel.lane_url``."""
+        return None
 
     async def wait_gone(self) -> KernelGoneWhy:
         """See ``Kernel.wait_gone``."""
@@ -103,7 +113,8 @@ class EndpointKernel:
     ) -> None:
         self.about: str = f"kernel at {url.partition('?')[0]}"
         self._url = f"{url}{'&' if '?' in url else '?'}session_id={session}"
-        self._token = token
+        self.token = token
+        self.is_local: bool = is_loopback(url)
         self._subprotocol = subprotocol
         self._limits = limits
         self._timeout_s = timeout_s
@@ -113,11 +124,15 @@ class EndpointKernel:
         del after  # the server sees to that
         return await connect_websocket(
             self._url,
-            token=self._token,
+            token=self.token,
             subprotocol=self._subprotocol,
             limits=self._limits,
             timeout_s=self._timeout_s,
         )
+
+    def lane_url(self) -> str | None:
+        """See ``Kernel.lane_url``: whose server it is is not known."""
+        return None
 
     async def wait_gone(self) -> KernelGoneWhy:
         """See ``Kernel.wait_gone``: the server's messages and the link itself tell."""

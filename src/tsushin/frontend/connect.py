@@ -36,6 +36,7 @@ def connect(  # noqa: PLR0913 (one door, each by name)
     subprotocol: Subprotocol | None = None,
     limits: Limits = DEFAULT_LIMITS,
     timeout: float = CONNECT_TIMEOUT_S,
+    lane: bool = True,
 ) -> Connecting:
     """Connect to a kernel; start it where that is asked for.
 
@@ -58,6 +59,8 @@ def connect(  # noqa: PLR0913 (one door, each by name)
             frontend starts its kernel, else "ignore".
         subprotocol: speak only this WebSocket subprotocol, "v1" or "default".
         timeout: seconds until the kernel is ready.
+        lane: have comm messages go straight to the kernel's process where that is possible
+            (``Frontend.has_lane``).
 
     Raises:
         ValueError: the arguments contradict each other. Raised here; the rest when awaited:
@@ -68,7 +71,7 @@ def connect(  # noqa: PLR0913 (one door, each by name)
         target, connection_file, token, kernel_id, kernel_name, subprotocol, limits, timeout
     )
     request.check()
-    return Connecting(request, on_unknown)
+    return Connecting(request, on_unknown, lane=lane)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,8 @@ class _Request:
 class Connecting:
     """A frontend to come: ``async with`` it, or await it and close the frontend yourself."""
 
-    def __init__(self, request: _Request, on_unknown: OnUnknown | None) -> None:
+    def __init__(self, request: _Request, on_unknown: OnUnknown | None, *, lane: bool) -> None:
+        self._has_lane = lane
         self._request = request
         self._on_unknown = on_unknown
         self._frontend: Frontend | None = None
@@ -181,4 +185,5 @@ class Connecting:
             session=session,
             on_unknown=self._on_unknown or ("close" if kernel.is_ours else "ignore"),
             limits=self._request.limits,
+            lane=self._has_lane,
         )

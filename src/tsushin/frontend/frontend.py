@@ -36,6 +36,7 @@ from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
 from tsushin.frontend.comm_info import open_comms
 from tsushin.frontend.execution import Execution, OnOutput, Result
 from tsushin.frontend.kernel import Kernel
+from tsushin.frontend.lane import FrontendLane
 from tsushin.frontend.requests import Reply, Requests, Watcher
 from tsushin.frontend.tasks import finish, stop
 from tsushin.frontend.watch import StatusWatch
@@ -57,6 +58,7 @@ _AWAY_TIMEOUT_S: Final = 60.0  # a link that broke is made anew within that time
 _ATTEMPT_TIMEOUT_S: Final = 10.0  # of one try: where packets vanish it would end much later
 _FIRST_PAUSE_S: Final = 0.1  # between two tries, doubling
 _LAST_PAUSE_S: Final = 2.0
+_LANE_ORDER_TIMEOUT_S: Final = 1.0  # then the lane is in trouble, and order with it
 _BATCH: Final = 64  # messages handled in a row before other tasks of the loop get a turn
 _GONE: Final[dict[KernelGoneWhy, str]] = {
     "restarted": "was restarted",
@@ -83,6 +85,7 @@ class Frontend:
         session: str,
         on_unknown: OnUnknown,
         limits: Limits,
+        lane: bool = True,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.comm_manager: CommManager = CommManager(
@@ -104,6 +107,17 @@ class Frontend:
         self._is_closing = False
         self._held: list[Message] | None = None  # while the kernel restarts: to be sent to the next
         self._is_away = False  # the link broke, and is being made anew
+        self._lane: FrontendLane | None = None
+        if lane:
+            self._lane = FrontendLane(
+                self.comm_manager.sessions,
+                session=session,
+                address=kernel,
+                peer=self._kernel_session,
+                receive=self._receive_by_lane,
+                limits=limits,
+            )
+            self.comm_manager.sessions.use_lanes(self._lane)
         self._listen()
         self._pumping = self._loop.create_task(self._pump(), name="tsushin frontend pump")
 
@@ -111,6 +125,11 @@ class Frontend:
     def is_alive(self) -> bool:
         """True while the kernel lives, as far as this end knows, and can be reached."""
         return self._ended is None
+
+    @property
+    def has_lane(self) -> bool:
+        """True while comm messages go straight to the kernel's process."""
+        return self.comm_manager.sessions.has_lane()
 
     # ------------------------------------------------------------------ using
 
@@ -153,14 +172,17 @@ class Frontend:
             "stop_on_error": stop_on_error,
         }
         sessions = self.comm_manager.sessions
-        if (self._turn.locked() or sessions.has_queued) and not self._is_away:
+        must_wait = self._turn.locked() or sessions.has_queued or sessions.has_lane()
+        if must_wait and not self._is_away:
             async with self._turn:  # what was sent before comes before, also where it has to wait
                 await sessions.all_sent(timeout)
+                await self._lane_arrived()
         execution = Execution(
             timeout_s=math.inf if timeout is None else timeout,
             on_output=None if on_output is None else self._guarded(on_output),
         )
         result = await self._ask("shell", "execute_request", content, execution, execution.expected)
+        await self._lane_arrived()  # what the code sent has come, as by the standard route
         if raise_on_error and result.error is not None:
             raise result.error
         return result
@@ -296,6 +318,16 @@ class Frontend:
         finally:
             self._requests.stop(msg_id)
 
+    async def _lane_arrived(self) -> None:
+        """Wait until all that was sent by the lane is there, and what the kernel sent is here; bounded."""
+        marked = self.comm_manager.sessions.arrived_by_lane(_LANE_ORDER_TIMEOUT_S)
+        if marked is not None:
+            with contextlib.suppress(TimeoutError):
+                await marked
+
+    def _kernel_session(self) -> str | None:
+        return next((peer.session for peer in self.comm_manager.peers), None)
+
     def _message(self, channel: Channel, msg_type: str, content: JsonObject) -> Message:
         session = self.comm_manager.session
         msg_id = f"{session}_r{next(self._numbers)}"  # apart from the comm messages' numbers
@@ -425,6 +457,12 @@ class Frontend:
             self._lose_kernel(why)
         return why
 
+    def _receive_by_lane(self, message: Message) -> None:
+        try:
+            self.comm_manager.receive(message)
+        except Exception as error:  # nothing a peer sends, or a handler does, may end the lane
+            self.comm_manager.runtime.report(error, f"receiving {message.msg_type}", message)
+
     def _answer_input(self, request: Message) -> None:
         """Answer with an empty line: some kernels ask although told that nobody is there."""
         reply = self._message("stdin", "input_reply", {"status": "ok", "value": ""})
@@ -489,6 +527,8 @@ class Frontend:
         if self._ended is None and not self._kernel.is_ours:
             self._close_own_comms()
             self.comm_manager.sessions.leave()
+        if self._lane is not None:
+            await self._lane.aclose()
         await stop(self._pumping, self._watching, self._looking)
         self._ended = self._ended or TransportClosed("the frontend was closed")
         self._lose(self._ended)

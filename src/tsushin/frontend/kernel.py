@@ -22,6 +22,15 @@ class Kernel(Protocol):
 
     max_whole_bytes: int | None
     """What the route takes in one message; None for no bound that is known."""
+    token: str | None
+    """What its server wants to know; None without one."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine, as far as can be told."""
+
+    def lane_url(self) -> str | None:
+        """Return the URL of its lane through its server; None without one."""
 
     async def connect(self, *, after: str | None = None) -> Transport:
         """Start the kernel if that is still to be done, and return a live link to it.

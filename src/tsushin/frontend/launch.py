@@ -35,6 +35,8 @@ class LaunchedKernel:
     can_reconnect = False
     max_whole_bytes: int | None = None
     can_restart = True
+    token: str | None = None
+    is_local = True
 
     def __init__(
         self,
@@ -77,6 +79,10 @@ class LaunchedKernel:
             gone.cancel()
             connecting.cancel()
             await asyncio.wait({connecting, gone})
+
+    def lane_url(self) -> str | None:
+        """See ``Kernel.lane_url``."""
+        return None
 
     async def wait_gone(self) -> KernelGoneWhy:
         """See ``Kernel.wait_gone``."""

@@ -81,7 +81,14 @@ class Server:
 
     def channels_url(self, kernel_id: str) -> str:
         """Return the WebSocket URL of a kernel's channels."""
-        parts = urlsplit(f"{self.url}/{_path(kernel_id)}/channels")
+        return self._websocket_url(f"{_path(kernel_id)}/channels")
+
+    def lane_url(self, kernel_id: str) -> str:
+        """Return the WebSocket URL of a kernel's lane; a server without our extension has none."""
+        return self._websocket_url(f"tsushin/lane/{kernel_id}")
+
+    def _websocket_url(self, path: str) -> str:
+        parts = urlsplit(f"{self.url}/{path}")
         return urlunsplit(parts._replace(scheme="wss" if parts.scheme == "https" else "ws"))
 
     async def _call(

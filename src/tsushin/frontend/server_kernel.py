@@ -10,7 +10,12 @@ from tsushin.errors import ConnectFailed, KernelGoneWhy
 from tsushin.frontend.rest import Server
 from tsushin.protocol.limits import Limits
 from tsushin.transports.base import Transport
-from tsushin.transports.websocket import Subprotocol, WebSocketTransport, connect_websocket
+from tsushin.transports.websocket import (
+    Subprotocol,
+    WebSocketTransport,
+    connect_websocket,
+    is_loopback,
+)
 
 # What Jupyter Server takes in one message, by default, and a margin for the frame's own parts.
 WEBSOCKET_BYTES: Final = (10 << 20) - (64 << 10)
@@ -45,7 +50,8 @@ class ServerKernel:
         self.about: str = f"kernel of {url}"
         self.is_ours: bool = False
         self._server = Server(url, token=token)
-        self._token = token
+        self.token = token
+        self.is_local: bool = is_loopback(url)
         self._id = kernel_id
         self._name = kernel_name
         self._session = session
@@ -67,12 +73,16 @@ class ServerKernel:
         url = f"{self._server.channels_url(kernel_id)}?session_id={self._session}"
         self._link = await connect_websocket(
             url,
-            token=self._token,
+            token=self.token,
             subprotocol=self._subprotocol,
             limits=self._limits,
             timeout_s=self._timeout_s,
         )
         return self._link
+
+    def lane_url(self) -> str | None:
+        """See ``Kernel.lane_url``."""
+        return None if self._id is None else self._server.lane_url(self._id)
 
     async def wait_gone(self) -> KernelGoneWhy:
         """See ``Kernel.wait_gone``.

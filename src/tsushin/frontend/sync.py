@@ -42,6 +42,7 @@ def connect_sync(  # noqa: PLR0913 (as connect)
     subprotocol: Subprotocol | None = None,
     limits: Limits = DEFAULT_LIMITS,
     timeout: float = CONNECT_TIMEOUT_S,
+    lane: bool = True,
 ) -> SyncFrontend:
     """Connect to a kernel, blocking.
 
@@ -59,6 +60,7 @@ def connect_sync(  # noqa: PLR0913 (as connect)
         subprotocol=subprotocol,
         limits=limits,
         timeout=timeout,
+        lane=lane,
     )
     thread = LoopThread()
     try:
@@ -80,6 +82,11 @@ class SyncFrontend:
         self._thread = thread
         self.frontend = frontend
         self.comm_manager: CommManager = frontend.comm_manager
+
+    @property
+    def has_lane(self) -> bool:
+        """See ``Frontend.has_lane``."""
+        return self.frontend.has_lane
 
     @property
     def is_alive(self) -> bool:

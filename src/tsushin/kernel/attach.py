@@ -70,6 +70,7 @@ class _Attachment:
         if self.is_on:
             self.is_on = False
             self.manager.sessions.leave()
+            self.manager.lanes.close()
             self.manager.leave()
             self.undo.close()
 

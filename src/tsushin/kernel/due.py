@@ -46,11 +46,13 @@ class Due:
             The segment to ask a turn for, in the kernel's queue and now; None where that was done.
         """
         with self._lock:
-            self._number += 1
-            self._entries[self._number] = message, self._segment, nbytes
-            self._waiting[comm_id_of(message)] += 1
-            self.nbytes += nbytes
+            self._add(message, nbytes)
             return self._ask()
+
+    def add(self, message: Message, nbytes: int) -> None:
+        """Add a message of ``nbytes`` that came another way than the kernel's queue: it needs no turn."""
+        with self._lock:
+            self._add(message, nbytes)
 
     def pass_by(self) -> None:
         """A request goes to the main shell: what comes after it has a later turn."""
@@ -103,6 +105,12 @@ class Due:
                 break
             count += self._take(number, handle)
         return count
+
+    def _add(self, message: Message, nbytes: int) -> None:
+        self._number += 1
+        self._entries[self._number] = message, self._segment, nbytes
+        self._waiting[comm_id_of(message)] += 1
+        self.nbytes += nbytes
 
     def _ask(self) -> int | None:
         if self._is_turn_asked:

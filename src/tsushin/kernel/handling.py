@@ -44,6 +44,10 @@ class Handling:
         """Call ``work`` with ``message`` as parent, between busy and idle. Raises what it raises."""
         contextvars.copy_context().run(self._handle, message, work)
 
+    def handle_quietly(self, parent: Message, work: Callable[[], None]) -> None:
+        """Call ``work`` with a message of earlier as parent, and publish no status. Raises what it raises."""
+        contextvars.copy_context().run(self._handle_quietly, parent, work)
+
     def note(self, message: Message) -> None:
         """Publish busy and idle for a message that nothing had to run for."""
         self._status("busy", message)
@@ -57,6 +61,13 @@ class Handling:
             finally:
                 flush()
                 self._idle(message)
+
+    def _handle_quietly(self, parent: Message, work: Callable[[], None]) -> None:
+        with parent_here(self._kernel, parent):
+            try:
+                work()
+            finally:
+                flush()
 
     def _idle(self, message: Message) -> None:
         self._status("idle", message)

@@ -14,10 +14,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 from tsushin.comm import Comm
-from tsushin.errors import RemoteProtocolError
+from tsushin.errors import RemoteProtocolError, quote
 from tsushin.kernel.answers import Answers
 from tsushin.kernel.bridge import Bridge, run_on
 from tsushin.kernel.end import Frames, Page
@@ -25,18 +25,22 @@ from tsushin.kernel.events import balanced_events
 from tsushin.kernel.fork import lose_in_children
 from tsushin.kernel.handled import handling
 from tsushin.kernel.iopub import IopubSender
+from tsushin.kernel.lane import KernelLanes
 from tsushin.kernel.pace import Pace
 from tsushin.kernel.raw import Raw, message_of
 from tsushin.kernel.route import Route, Way
+from tsushin.kernel.shell_channel import connection_file_of
 from tsushin.kernel.shell_delivery import ShellDelivery
 from tsushin.kernel.shell_runtime import ShellRuntime, ThreadRuntime
 from tsushin.kernel.widget_model import CONTROL
 from tsushin.manager import AnyComm, CommManager, Target
+from tsushin.profile.control import is_control
 from tsushin.protocol.buffers import Encoded
-from tsushin.protocol.messages import COMM_TYPES, ClassicMessage, Message
+from tsushin.protocol.messages import COMM_TYPES, ClassicMessage, Header, JsonObject, Message
 from tsushin.runtime import Handler, Run, Runtime
 
 TRACEBACKS = "TSUSHIN_TRACEBACKS"
+UNSEEN = ""  # the session of who may be there
 
 
 class KernelCommManager(CommManager):
@@ -80,7 +84,20 @@ class KernelCommManager(CommManager):
         self.pace: Pace = Pace()
         self.allow_tracebacks: bool = os.environ.get(TRACEBACKS, "1") not in ("", "0")
         self.lenient_targets: set[str] = set()
+        self._cells: dict[
+            str, JsonObject
+        ] = {}  # target name -> the request under which it was registered
         self._has_noted = False
+        self.lanes: KernelLanes = KernelLanes(
+            self.sessions,
+            receive=self._take_from_lane,
+            fault=self.runtime.fault,
+            connection_file=connection_file_of(kernel),
+            limits=self.limits,
+        )
+        self.sessions.use_lanes(self.lanes)
+        if not self.delivery.is_early:
+            self.sessions.heard_plain(UNSEEN)  # who sends what is not to be seen
         about = "a notebook's kernel behind a bridge"
         self._answers = Answers(self, about=about, publish=lambda m: self.bridge().publish(m))
 
@@ -119,6 +136,7 @@ class KernelCommManager(CommManager):
     def register_target(self, target_name: str, f: Any = None, *, run: Run = "main") -> Any:
         """See ``CommManager.register_target``; its comms are strict (``LenientManager``)."""
         self.lenient_targets.discard(target_name)
+        self._cells[target_name] = self.runtime.parent()
         return super().register_target(target_name, f, run=run)
 
     def comm_class(self, target_name: str) -> type[Comm]:
@@ -138,7 +156,7 @@ class KernelCommManager(CommManager):
     # Any: as ``CommManager.send_comm`` says.
     def send_comm(self, comm: Comm, encoded: Encoded, **ways: Any) -> None:
         """See ``CommManager.send_comm``; towards plain frontends not faster than a server passes on."""
-        pause_s = 0.0 if self.peers else self.pace.pause()
+        pause_s = self.pace.pause() if self.sessions.is_for_plain(comm.comm_id) else 0.0
         if ways.get("coalesce") is None:
             self.pace.sleep(pause_s)
         super().send_comm(comm, encoded, **ways, pause_s=pause_s)
@@ -167,9 +185,31 @@ class KernelCommManager(CommManager):
     # ------------------------------------------------------------------ for the delivery
 
     def arrive(self, message: Message) -> list[Message]:
-        """Take a message of the shell channel; return what can be handled now, in order."""
+        """Take a message of the shell channel or of a lane; return what can be handled now, in order."""
         self._route.heard(message, Way.IOPUB)
+        if not is_control(message.content.get("comm_id")):
+            self.sessions.heard_plain(message.session)
         return self.sessions.arrive(message)
+
+    def heard_plain(self, session: str) -> None:
+        """A session sent a request that frontends send."""
+        self.sessions.heard_plain(session)
+
+    def shown_under(self, message: Message) -> Message:
+        """Return what outputs belong to of a handler whose message no frontend knows as a request."""
+        comm = self.comms.get(str(message.content.get("comm_id")))
+        if not isinstance(comm, Comm):
+            return message
+        cell = self.made_under(comm) if comm.primary else self._cells.get(comm.target_name)
+        return Message("shell", cast("Header", cell)) if cell else message
+
+    def _take_from_lane(self, messages: list[Message], session: str) -> None:
+        for message in messages:
+            if message.session != session:
+                about = f"lane: expected messages of session {quote(session)}"
+                raise RemoteProtocolError(f"{about}, got one of {quote(message.session)}")
+        ours = [message for message in messages if message.msg_type in COMM_TYPES]
+        self.delivery.take_from_lane(ours)
 
     def _deliver_late(self, messages: list[Message]) -> None:
         """See ``Hooks.deliver``: whichever thread it is."""
@@ -198,6 +238,7 @@ class KernelCommManager(CommManager):
         """See ``CommManager.renew_locks``; a child reads no shell channel either."""
         super().renew_locks()
         self.delivery.close()
+        self.lanes.forget()
 
     # ------------------------------------------------------------------ joining and leaving
 

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import zmq
@@ -257,6 +258,15 @@ def _after_start(kernel: Kernel, undo: ExitStack, begin: Callable[[], None]) -> 
         begin()
 
     put(undo, attributes(kernel), "start", start)
+
+
+def connection_file_of(kernel: Kernel) -> str:
+    """Return the path of the kernel's connection file; "" where it has none."""
+    application = getattr(kernel, "parent", None)
+    path = getattr(application, "abs_connection_file", "") or getattr(
+        application, "connection_file", ""
+    )
+    return path if isinstance(path, str) and Path(path).is_absolute() else ""
 
 
 # Any: whatever is there.

@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -49,6 +50,8 @@ MAX_WAITING_BYTES: Final = 256 << 20
 
 # Frames after the delimiter: signature, header, parent_header, metadata, content.
 _HEADER_AT: Final = 2
+# Requests by which a frontend shows that it is one; others come from servers, too.
+_OF_FRONTENDS: Final = frozenset({"execute_request", "complete_request", "inspect_request"})
 _LONGEST_WAIT_S: Final = 0.5  # then look again, and let an interrupt in where a lock would not
 
 
@@ -63,6 +66,9 @@ class Manager(Protocol):
     def arrive(self, message: Message) -> list[Message]:
         """Return what can be handled now that a message has arrived, in order."""
 
+    def heard_plain(self, session: str) -> None:
+        """A session sent a request that frontends send."""
+
     def keep(self, message: Message, *, only_answers: bool = False) -> bool:
         """Deliver a message for which no handler has to run; False where one has to."""
 
@@ -71,6 +77,9 @@ class Manager(Protocol):
 
     def comm_info(self, target_name: str | None = None) -> JsonObject:
         """Return the content of a ``comm_info_reply``."""
+
+    def shown_under(self, message: Message) -> Message:
+        """Return what outputs belong to of a handler whose message no frontend knows as a request."""
 
 
 class ShellDelivery:
@@ -111,9 +120,11 @@ class ShellDelivery:
         self._due = Due()
         self._channel: ShellChannel | None = tap(kernel, self)
         self._changed = threading.Event()
+        self._has_room = threading.Event()
         self._soon: deque[Callable[[], None]] = deque()
         self._running: Message | None = None
         self._is_paused = False
+        self._is_look_due = False
         self._interval = SwitchInterval(self._later)
 
     @property
@@ -211,6 +222,7 @@ class ShellDelivery:
             self._kernel.log.warning("tsushin: a comm message was refused: %s", error)
             return True, None
         if message is None:
+            self._note_sender(frames)
             self._due.pass_by()
             return False, None
         if self._running is not None:
@@ -234,6 +246,18 @@ class ShellDelivery:
             elif self._place_all(messages, 0) is not None:
                 self.soon(self._handle_rest)
 
+    def take_from_lane(self, messages: list[Message]) -> None:
+        """Take comm messages that came by a lane, in order; runs no user code. On the lane's thread."""
+        if self._running is not None:
+            self._interval.shorten()
+        with self.placing:
+            for message in messages:
+                for arrived in self._manager.arrive(message):
+                    self._place_from_lane(arrived)
+        while self._is_full():  # the sender waits, as it would by the standard route
+            self._has_room.clear()
+            self._has_room.wait(_LONGEST_WAIT_S)
+
     def first_turn(self) -> int | None:
         """See ``Taker.first_turn``: older messages of comms open now may be on their way already."""
         return self._due.hold(list(self._manager.comms))
@@ -241,6 +265,8 @@ class ShellDelivery:
     def turn(self, number: int) -> None:
         """See ``Taker.turn``."""
         self._due.turn(number, self._handle_in_turn)
+        if len(self._due):  # what came by a lane meanwhile has no turn
+            self._look_soon()
 
     @contextmanager
     def running(self, frames: Frames) -> Iterator[None]:
@@ -284,24 +310,62 @@ class ShellDelivery:
         return max((number for number in numbers if number is not None), default=None)
 
     def _place(self, message: Message, nbytes: int) -> int | None:
-        comm_id = comm_id_of(message)
-        comm = self._manager.comms.get(comm_id)
-        if isinstance(comm, Comm) and message.msg_type != "comm_open":
-            has_earlier = self._due.has(comm_id)
-            is_for_thread = comm.run == "thread"
-            if self._manager.keep(message, only_answers=has_earlier or is_for_thread):
-                self.handling.note(message)
-                self._changed.set()
-                return None
-            if is_for_thread and not has_earlier:
-                self._hand_over(message)
-                return None
+        if self._place_at_once(message):
+            return None
         number = self._due.put(message, nbytes)
         self._hold_back()
         self._changed.set()
         if self._running is not None:
             self._loop.call_soon_threadsafe(self._at_await)
         return number
+
+    def _place_at_once(self, message: Message) -> bool:
+        """Place a message that need not wait for the main thread; False where it has to."""
+        comm_id = comm_id_of(message)
+        comm = self._manager.comms.get(comm_id)
+        if not isinstance(comm, Comm) or message.msg_type == "comm_open":
+            return False
+        has_earlier = self._due.has(comm_id)
+        is_for_thread = comm.run == "thread"
+        if self._manager.keep(message, only_answers=has_earlier or is_for_thread):
+            if not _is_quiet(message):
+                self.handling.note(message)
+            self._changed.set()
+            return True
+        if is_for_thread and not has_earlier:
+            self._hand_over(message)
+            return True
+        return False
+
+    def _place_from_lane(self, message: Message) -> None:
+        if self._place_at_once(message):
+            return
+        comm_id = comm_id_of(message)
+        is_known = comm_id in self._manager.comms or self._due.has(comm_id)
+        if not is_known and message.msg_type != "comm_open":
+            self._manager.take(message)  # late, or of no comm: it is counted
+            return
+        self._due.add(message, 0)
+        self._changed.set()
+        self._look_soon()
+
+    def _look_soon(self) -> None:
+        """Claim what can be claimed when the main thread's loop is free. Any thread."""
+        if not self._is_look_due and not self._loop.is_closed():
+            self._is_look_due = True
+            self._loop.call_soon_threadsafe(self._look)
+
+    def _look(self) -> None:
+        self._is_look_due = False
+        self._guarded(self.safe_point)
+
+    def _note_sender(self, frames: Frames) -> None:
+        """Note who sends what only frontends send."""
+        header = _header(frames)
+        with suppress(msgspec.MsgspecError):
+            read = msgspec.json.decode(header, type=_Type)
+            if read.msg_type in _OF_FRONTENDS:
+                self._manager.heard_plain(read.session)
 
     def _handle_rest(self) -> None:
         """What was taken while attached is handled, although nobody is asked for a turn any more."""
@@ -320,7 +384,7 @@ class ShellDelivery:
         if message.msg_type != "comm_open" and isinstance(comm, Comm) and comm.run == "thread":
             self._hand_over(message)
         else:
-            self.handling.handle(message, lambda: self._manager.take(message))
+            self._handle_here(message)
         self._go_on()
 
     def _handle_in_turn(self, message: Message) -> None:
@@ -332,7 +396,14 @@ class ShellDelivery:
             self._running = before
 
     def _hand_over(self, message: Message) -> None:
-        self.thread.call(lambda: self.handling.handle(message, lambda: self._manager.take(message)))
+        self.thread.call(lambda: self._handle_here(message))
+
+    def _handle_here(self, message: Message) -> None:
+        work = partial(self._manager.take, message)
+        if _is_quiet(message):
+            self.handling.handle_quietly(self._manager.shown_under(message), work)
+        else:
+            self.handling.handle(message, work)
 
     def _at_await(self) -> None:
         """On the main loop, while the running request awaits something."""
@@ -362,10 +433,11 @@ class ShellDelivery:
             self._channel.reply(zmq.encode(reply, self._signer))
         self.handling.note(request)
 
+    def _is_full(self) -> bool:
+        return len(self._due) >= MAX_WAITING or self._due.nbytes >= MAX_WAITING_BYTES
+
     def _hold_back(self) -> None:
-        due = self._due
-        is_full = len(due) >= MAX_WAITING or due.nbytes >= MAX_WAITING_BYTES
-        if is_full and self._channel is not None and not self._is_paused:
+        if self._is_full() and self._channel is not None and not self._is_paused:
             self._is_paused = True
             self._channel.pause()
             self._go_on()  # the main thread may have emptied it just before
@@ -373,6 +445,8 @@ class ShellDelivery:
     def _go_on(self) -> None:
         due = self._due
         is_low = len(due) < MAX_WAITING // 2 and due.nbytes < MAX_WAITING_BYTES // 2
+        if is_low:
+            self._has_room.set()
         if self._is_paused and is_low and self._channel is not None:
             self._is_paused = False
             self._channel.resume()
@@ -381,6 +455,11 @@ class ShellDelivery:
         timer = threading.Timer(delay_s, callback)
         timer.daemon = True
         timer.start()
+
+
+def _is_quiet(message: Message) -> bool:
+    """Say whether no frontend knows a message as a request: it came by a lane, or in another message."""
+    return not message.identities
 
 
 def _is_ours(frames: Frames) -> bool:
@@ -397,6 +476,7 @@ def _is_ours(frames: Frames) -> bool:
 
 class _Type(msgspec.Struct):
     msg_type: str = ""
+    session: str = ""
 
 
 def _peek(frames: Frames) -> Message:

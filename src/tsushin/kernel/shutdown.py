@@ -53,6 +53,7 @@ def _close_all(manager: KernelCommManager, kernel: Any, reason: str) -> None:
             comm.close(metadata={"reason": reason})
     manager.sessions.leave()
     manager.end_bridge(reason)
+    manager.lanes.close()
     sent = Event()
     kernel.iopub_thread.schedule(sent.set)  # comes after the closes
     sent.wait(until - monotonic())

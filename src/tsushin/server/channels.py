@@ -19,8 +19,8 @@ from tsushin.protocol.limits import Limits
 from tsushin.protocol.messages import Message
 from tsushin.server.asgi import Event, Receive, Send
 from tsushin.server.outbox import Outbox
-from tsushin.server.security import TOKEN_SUBPROTOCOL
 from tsushin.wire import ws_default, ws_v1
+from tsushin.wire.ws_v1 import TOKEN_SUBPROTOCOL
 
 GOING_AWAY: Final = 1001
 TRY_AGAIN_LATER: Final = 1013

@@ -20,8 +20,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from tsushin.server.asgi import Request, Response, error_response
+from tsushin.wire.ws_v1 import TOKEN_SUBPROTOCOL
 
-TOKEN_SUBPROTOCOL: Final = "v1.token.websocket.jupyter.org"  # noqa: S105 (a name, not a secret)
 _TOKEN_PREFIX: Final = TOKEN_SUBPROTOCOL + "."
 _FORBIDDEN: Final = 403
 ANY: Final = "*"

@@ -26,6 +26,8 @@ from tsushin.wire.parts import (
 )
 
 SUBPROTOCOL: Final = "v1.kernel.websocket.jupyter.org"
+# Offered with a dot and the token behind it, beside the one that is spoken.
+TOKEN_SUBPROTOCOL: Final = "v1.token.websocket.jupyter.org"  # noqa: S105 (a name)
 
 _BUFFERS_AT: Final = 1 + len(JSON_PARTS)  # behind the channel and the JSON parts
 _LAYOUT: Final = Layout(order="<", kind="Q", least_parts=_BUFFERS_AT, has_end=True)
