@@ -45,13 +45,13 @@ def test_what_arguments_mean(arguments, kind):
 def test_base_of_a_server_from_any_scheme():
     kernel = connect("wss://h:1/base/?token=t")._request.kernel("s")
     assert kernel._server.url == "https://h:1/base"
-    assert kernel._token == "t"
+    assert kernel.token == "t"
 
 
 def test_endpoint_keeps_its_query_but_not_the_token():
     kernel = connect("ws://h/api/kernels/1/channels?token=t&x=1")._request.kernel("s")
     assert kernel._url == "ws://h/api/kernels/1/channels?x=1&session_id=s"
-    assert kernel._token == "t"
+    assert kernel.token == "t"
     assert "t&" not in kernel.about
 
 
