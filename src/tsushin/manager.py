@@ -569,7 +569,7 @@ class CommManager:
             queue.popleft()
         return bool(queue)
 
-    def made_under(self, comm: Comm) -> JsonObject:
+    def _made_under(self, comm: Comm) -> JsonObject:
         """Return the header of the request that a comm was made under; {} where there was none."""
         return comm._made_under
 

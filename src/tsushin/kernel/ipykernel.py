@@ -200,7 +200,7 @@ class KernelCommManager(CommManager):
         comm = self.comms.get(str(message.content.get("comm_id")))
         if not isinstance(comm, Comm):
             return message
-        cell = self.made_under(comm) if comm.primary else self._cells.get(comm.target_name)
+        cell = self._made_under(comm) if comm.primary else self._cells.get(comm.target_name)
         return Message("shell", cast("Header", cell)) if cell else message
 
     def _take_from_lane(self, messages: list[Message], session: str) -> None:

@@ -178,7 +178,7 @@ class Profile:
 
     def deadline(self) -> float:
         """Return when ``tick`` is due next; infinity while nothing is."""
-        if self._is_away:
+        if self._is_paused():
             return inf
         return min([self._outbox.paced_until, *(p.deadline() for p in self.peers.values())])
 
@@ -307,11 +307,14 @@ class Profile:
         self.resume(now)
 
     def pause(self) -> None:
-        """At a frontend: the link is away. Nothing is due until ``join`` or ``resume``.
+        """At a frontend: the link is away. Without a lane nothing is due until ``join`` or ``resume``.
 
         Nobody could answer: nothing is asked for, nothing given up, and the kernel end is not silent.
         """
         self._is_away = True
+
+    def _is_paused(self) -> bool:
+        return self._is_away and not self._routes.laned
 
     def resume(self, now: float) -> None:
         """At a frontend: the link is back. All that was waited for has its whole time again."""
@@ -478,7 +481,7 @@ class Profile:
     def tick(self, now: float) -> None:
         """Do what is due: tell what arrived, repeat how far we are, ask for what is missing."""
         self._now = now
-        if self._is_away:
+        if self._is_paused():
             return
         if self._outbox.paced_until <= now:
             self._outbox.send_queued(now)
