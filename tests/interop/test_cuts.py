@@ -112,7 +112,7 @@ class Seen:
 async def talk(url, token, kernel_id=None):
     """Connect, and let both ends talk."""
     where = {"kernel_name": "python3"} if kernel_id is None else {"kernel_id": kernel_id}
-    async with connect(url, token=token, **where) as fe:
+    async with connect(url, token=token, lane=False, **where) as fe:
         opened, quiet = fe.expect_open("burst"), fe.expect_open("quiet")
         pid = int((await fe.execute(PREPARE)).result)
         seen = Seen(fe, await opened, await quiet, pid)

@@ -38,7 +38,7 @@ async def until(condition, seconds=120):
     "many", [MANY, pytest.param(5 * MANY, marks=[pytest.mark.matrix, pytest.mark.timeout(400)])]
 )
 async def test_a_burst_arrives_whole_beside_prints(server, kernel_id, many):
-    async with connect(server.url, token=server.token, kernel_id=kernel_id) as fe:
+    async with connect(server.url, token=server.token, kernel_id=kernel_id, lane=False) as fe:
         _, got, gaps = await joined(fe)
         burst = asyncio.ensure_future(
             fe.execute(
@@ -60,7 +60,7 @@ for n in range({many}):
 async def test_what_was_sent_while_the_link_was_away_arrives_at_both_ends(server, kernel_id):
     async with (
         Proxy(server.url) as proxy,
-        connect(proxy.url, token=server.token, kernel_id=kernel_id) as fe,
+        connect(proxy.url, token=server.token, kernel_id=kernel_id, lane=False) as fe,
         connect(server.url, token=server.token, kernel_id=kernel_id) as other,
     ):
         comm, got, gaps = await joined(fe)
@@ -94,7 +94,7 @@ async def test_a_kernel_that_was_restarted_while_the_link_was_away_loses_the_com
 ):
     async with (
         Proxy(server.url) as proxy,
-        connect(proxy.url, token=server.token, kernel_id=kernel_id) as fe,
+        connect(proxy.url, token=server.token, kernel_id=kernel_id, lane=False) as fe,
     ):
         comm, _, _ = await joined(fe)
         closed = asyncio.Event()
@@ -117,7 +117,7 @@ async def test_while_the_link_is_away_the_kernels_end_is_not_taken_for_silent(
     monkeypatch.setattr("tsushin.profile.sessions.MAX_REPEATS", 0)  # silent for long after 1 s
     async with (
         Proxy(server.url) as proxy,
-        connect(proxy.url, token=server.token, kernel_id=kernel_id) as fe,
+        connect(proxy.url, token=server.token, kernel_id=kernel_id, lane=False) as fe,
     ):
         comm, _, _ = await joined(fe)
         proxy.is_down = True
@@ -135,7 +135,7 @@ async def test_while_the_link_is_away_the_kernels_end_is_not_taken_for_silent(
 async def test_without_an_end_of_ours_a_broken_link_is_told_at_once(server, kernel_id):
     async with (
         Proxy(server.url) as proxy,
-        connect(proxy.url, token=server.token, kernel_id=kernel_id) as fe,
+        connect(proxy.url, token=server.token, kernel_id=kernel_id, lane=False) as fe,
     ):
         comm = fe.comm_manager.new_comm("nobody")
         del comm

@@ -212,7 +212,7 @@ def answered(kernel, ask, header):
 
 
 async def measured_by_ours(kernel, run, code):
-    async with connect(connection_file=kernel.manager.connection_file) as fe:
+    async with connect(connection_file=kernel.manager.connection_file, lane=False) as fe:
         opened = fe.expect_open("busy")
         await fe.execute(f"busy({run!r})")
         comm = await opened
@@ -229,7 +229,7 @@ async def measured_by_ours(kernel, run, code):
 
 
 async def answered_by_ours(kernel, ask):
-    async with connect(connection_file=kernel.manager.connection_file) as fe:
+    async with connect(connection_file=kernel.manager.connection_file, lane=False) as fe:
         fe.comm_manager.register_target("busy", lambda comm, msg: comm.handle("ping", lambda _: 1))
         await fe.execute("c = Comm('busy')")
         await fe.execute(ASKED.format(PINGS=PINGS, ask=ask))

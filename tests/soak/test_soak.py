@@ -102,7 +102,7 @@ class Watch:
 
 
 async def test_traffic_in_running_cells_loses_nothing_and_grows_nothing():
-    async with connect("python3") as fe:
+    async with connect("python3", lane=False) as fe:
         opens = [fe.expect_open("soak") for _ in range(2)]
         await fe.execute(PREPARE)
         comms = [await opened for opened in opens]

@@ -52,6 +52,9 @@ MAX_WAITING_BYTES: Final = 256 << 20
 _HEADER_AT: Final = 2
 # Requests by which a frontend shows that it is one; others come from servers, too.
 _OF_FRONTENDS: Final = frozenset({"execute_request", "complete_request", "inspect_request"})
+ACTIVITY_S: Final = (
+    30.0  # what comes by a lane is shown on iopub so often; a server's shortest cull is longer
+)
 _LONGEST_WAIT_S: Final = 0.5  # then look again, and let an interrupt in where a lock would not
 
 
@@ -125,6 +128,7 @@ class ShellDelivery:
         self._running: Message | None = None
         self._is_paused = False
         self._is_look_due = False
+        self._shown_until = 0.0
         self._interval = SwitchInterval(self._later)
 
     @property
@@ -250,6 +254,7 @@ class ShellDelivery:
         """Take comm messages that came by a lane, in order; runs no user code. On the lane's thread."""
         if self._running is not None:
             self._interval.shorten()
+        self._show_activity(messages)
         with self.placing:
             for message in messages:
                 for arrived in self._manager.arrive(message):
@@ -348,6 +353,13 @@ class ShellDelivery:
         self._due.add(message, 0)
         self._changed.set()
         self._look_soon()
+
+    def _show_activity(self, messages: list[Message]) -> None:
+        """Let the server know now and then that the kernel is in use: it may end those that are not."""
+        now = time.monotonic()
+        if messages and now >= self._shown_until:
+            self._shown_until = now + ACTIVITY_S
+            self.handling.note(messages[-1])
 
     def _look_soon(self) -> None:
         """Claim what can be claimed when the main thread's loop is free. Any thread."""
