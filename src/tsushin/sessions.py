@@ -494,10 +494,16 @@ class Sessions:
         deadline = self._profile.deadline()
         if deadline < self._armed:
             self._armed = deadline
-            self._runtime.later(max(0.0, deadline - self._clock()), self.tick)
+            delay_s = max(0.0, deadline - self._clock())
+            self._runtime.later(delay_s, lambda: self._ring(deadline))
+
+    def _ring(self, deadline: float) -> None:
+        """A timer rang; it counts if it is the one that was set last."""
+        if deadline == self._armed:
+            self.tick()
 
     def tick(self) -> None:
-        """A timer rang. Call on the handler thread, or where messages are received."""
+        """Do what is due. Call on the handler thread, or where messages are received."""
         with self._lock:
             self._armed = inf
             self._profile.tick(self._clock())

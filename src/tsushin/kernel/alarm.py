@@ -34,7 +34,8 @@ class Alarm:
                 # What debugpy looks at: not stopped at breakpoints.
                 vars(self._thread).update(pydev_do_not_trace=True, is_pydev_daemon_thread=True)
                 self._thread.start()
-            self._changed.notify()
+            if self._timers[0] is timer:  # else the thread wakes in time as it is
+                self._changed.notify()
 
     def _run(self) -> None:
         while True:

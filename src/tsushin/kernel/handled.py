@@ -13,6 +13,7 @@ from typing import cast
 
 from tsushin.protocol.messages import JsonObject, Message
 
+_cell: ContextVar[JsonObject | None] = ContextVar("tsushin_cell", default=None)
 _handled: ContextVar[JsonObject | None] = ContextVar("tsushin_handled", default=None)
 
 
@@ -29,6 +30,16 @@ def handling(message: Message) -> Iterator[None]:
 def handled() -> JsonObject | None:
     """Return the header of the message being handled, or None."""
     return _handled.get()
+
+
+def show_under(cell: JsonObject) -> None:
+    """Show what is published from here on, in this context, under the request with this header."""
+    _cell.set(cell)
+
+
+def shown_under() -> JsonObject | None:
+    """Return the header of the request that what is published here is shown under; None: as ever."""
+    return _cell.get()
 
 
 def is_handled(message: Message) -> bool:

@@ -14,16 +14,24 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
-from tsushin.kernel.shell_channel import flush, parent_here
-from tsushin.protocol.messages import Message
+from tsushin.kernel.handled import show_under
+from tsushin.kernel.shell_channel import (
+    flush,
+    has_parent_in_context,
+    parent_here,
+    set_parent,
+)
+from tsushin.protocol.messages import JsonObject, Message
 
 Status = Callable[[str, Message], None]
 
 
 # The request that the main shell works on, or None.
 Running = Callable[[], Message | None]
+# Of which cell, on which thread; and the context.
+_CellContext = tuple[tuple[str | None, int], contextvars.Context]
 
 
 class Handling:
@@ -39,14 +47,18 @@ class Handling:
         self._kernel = kernel  # Any: the class differs between versions
         self._status = status
         self._running = running
+        self._context: _CellContext | None = None  # of the last cell that was shown under
 
     def handle(self, message: Message, work: Callable[[], None]) -> None:
         """Call ``work`` with ``message`` as parent, between busy and idle. Raises what it raises."""
         contextvars.copy_context().run(self._handle, message, work)
 
-    def handle_quietly(self, parent: Message, work: Callable[[], None]) -> None:
-        """Call ``work`` with a message of earlier as parent, and publish no status. Raises what it raises."""
-        contextvars.copy_context().run(self._handle_quietly, parent, work)
+    def handle_quietly(self, cell: Message, work: Callable[[], None]) -> None:
+        """Call ``work`` with a request of earlier as parent, and publish no status. Raises what it raises."""
+        context = self._context
+        if context is None or context[0] != (cell.header.get("msg_id"), threading.get_ident()):
+            context = self._new_context(cell)
+        context[1].copy().run(self._handle_quietly, cell, work)
 
     def note(self, message: Message) -> None:
         """Publish busy and idle for a message that nothing had to run for."""
@@ -62,12 +74,28 @@ class Handling:
                 flush()
                 self._idle(message)
 
-    def _handle_quietly(self, parent: Message, work: Callable[[], None]) -> None:
-        with parent_here(self._kernel, parent):
-            try:
+    def _new_context(self, cell: Message) -> _CellContext:
+        """Return a context in which ``cell`` is the parent, where ipykernel has that in the context.
+
+        It is kept for the next message off the main thread: there all of them begin with the same context.
+        """
+        context = contextvars.copy_context()
+        context.run(show_under, cast("JsonObject", cell.header))
+        context.run(set_parent, self._kernel, cell)
+        made = (cell.header.get("msg_id"), threading.get_ident()), context
+        if threading.current_thread() is not threading.main_thread():
+            self._context = made
+        return made
+
+    def _handle_quietly(self, cell: Message, work: Callable[[], None]) -> None:
+        try:
+            if has_parent_in_context(self._kernel):
                 work()
-            finally:
-                flush()
+            else:
+                with parent_here(self._kernel, cell):
+                    work()
+        finally:
+            flush()
 
     def _idle(self, message: Message) -> None:
         self._status("idle", message)

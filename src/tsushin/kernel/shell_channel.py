@@ -287,12 +287,7 @@ def parent_here(kernel: Kernel, message: Message) -> Iterator[None]:
     off the main thread it is left alone there.
     """
     parent, identities = to_classic(message), list(message.identities)
-    parent_var = getattr(kernel, "_shell_parent", None)
-    if isinstance(parent_var, ContextVar):
-        parent_var.set(parent)
-        kernel._shell_parent_ident.set(identities)  # noqa: SLF001 (this file is for that)
-        for holder, value in _holders(kernel, parent):
-            holder.set(value)
+    if set_parent(kernel, message):
         yield
     elif threading.current_thread() is threading.main_thread():
         before = kernel._parent_ident["shell"], kernel.get_parent("shell")  # noqa: SLF001 (likewise)
@@ -305,11 +300,32 @@ def parent_here(kernel: Kernel, message: Message) -> Iterator[None]:
         yield
 
 
+def set_parent(kernel: Kernel, message: Message) -> bool:
+    """Make ``message`` the parent of what is published in this context, for good.
+
+    False where ipykernel keeps parents elsewhere: then nothing was done.
+    """
+    parent, identities = to_classic(message), list(message.identities)
+    parent_var = getattr(kernel, "_shell_parent", None)
+    if not isinstance(parent_var, ContextVar):
+        return False
+    parent_var.set(parent)
+    kernel._shell_parent_ident.set(identities)  # noqa: SLF001 (this file is for that)
+    for holder, value in _holders(kernel, parent):
+        holder.set(value)
+    return True
+
+
+def has_parent_in_context(kernel: Kernel) -> bool:
+    """Say whether ipykernel has parents in context variables (>= 7), and one is set here."""
+    parent_var = getattr(kernel, "_shell_parent", None)
+    return isinstance(parent_var, ContextVar) and parent_var.get(None) is not None
+
+
 def has_parent_here(kernel: Kernel) -> bool:
     """Say whether this thread works on a request: whether ``kernel.get_parent()`` is about it."""
-    parent_var = getattr(kernel, "_shell_parent", None)
-    if isinstance(parent_var, ContextVar):
-        return parent_var.get(None) is not None
+    if isinstance(getattr(kernel, "_shell_parent", None), ContextVar):
+        return has_parent_in_context(kernel)
     return threading.current_thread() is threading.main_thread()
 
 

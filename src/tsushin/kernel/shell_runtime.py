@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from tsushin.errors import LocalProtocolError, RemoteProtocolError
-from tsushin.kernel.handled import handled, handling
+from tsushin.kernel.handled import handled, handling, shown_under
 from tsushin.kernel.shell_channel import flush, has_parent_here, parent_here
 from tsushin.kernel.shell_delivery import ShellDelivery
 from tsushin.protocol.messages import JsonObject, Message
@@ -54,6 +54,8 @@ class ShellRuntime:
 
     def run(self, handler: Callable[[], object], message: Message) -> object:
         """See ``Runtime.run``."""
+        if shown_under() is not None:
+            return self._run(handler)
         if message.header.get("msg_id", "") in ("", self.parent().get("msg_id")):
             return self._run(handler)
         # It was kept for a while, and something else is going on now.
@@ -136,9 +138,9 @@ class ShellRuntime:
         On a thread of the user's it is the request under which the comm was made, else the last one. For a
         message that came over the bridge it is that message, not the widget's that carried it.
         """
-        bridged = handled()
-        if bridged is not None:
-            return bridged
+        known = shown_under() or handled()
+        if known is not None:
+            return known
         if made_under and not has_parent_here(self._kernel):
             return made_under
         header: JsonObject = self._kernel.get_parent().get("header", {})
@@ -179,8 +181,8 @@ class ShellRuntime:
             ],
         }
         kernel = self._kernel
-        # What came over the bridge is no request that this kernel's own frontends know.
-        is_known = message is not None and handled() is None
+        # What came over the bridge, or by a lane, is no request that this kernel's own frontends know.
+        is_known = message is not None and handled() is None and shown_under() is None
         parent = {"header": message.header} if message and is_known else kernel.get_parent()
         topic = f"kernel.{kernel.ident}.error".encode()  # as ipykernel's own errors have
         kernel.session.send(kernel.iopub_socket, "error", content, parent=parent, ident=topic)
