@@ -141,3 +141,25 @@ def test_a_message_of_nobody_that_is_known_passes(world):
     header = new_header("comm_msg", msg_id="1", session="stranger", now=0)
     message = Message("shell", header, content={"comm_id": "c", "data": {}})
     assert world.arrivals.receive(message, 0.0) == [message]
+
+
+def test_with_a_lane_a_hole_is_asked_for_after_a_second_and_then_as_ever(world):
+    world.peer.has_lane = True
+    world.send(1)
+    world.send(3)
+    assert world.said == []
+    assert world.peer.ask_at == ASK_S
+    assert world.send(2, now=0.5) == [2, 3]  # it came by the other route
+    world.send(5, now=1.0)
+    world.arrivals.ask_again(world.peer, world.peer.ask_at)
+    assert world.said == [{"want": {"c": (4, 4)}}]
+    assert world.peer.ask_at == 2.0
+
+
+def test_what_opens_a_comm_is_open_there_until_it_is_closed(world):
+    for n, msg_type in enumerate(("comm_open", "comm_msg", "comm_close"), 1):
+        header = new_header(msg_type, msg_id=str(n), session="s", now=0)
+        content = {"comm_id": "c", "data": {}}
+        message = with_entry(Message("shell", header, content=content), {"n": n})
+        world.arrivals.receive(message, 0.0)
+        assert world.peer.open == ({"c"} if n < 3 else set())

@@ -6,7 +6,9 @@ import pytest
 
 from tsushin.errors import QueueFull
 from tsushin.profile.flow import (
+    FIRST_WINDOW,
     HALVE_EVERY_S,
+    LANE_WINDOW,
     MAX_WINDOW,
     MIN_WINDOW,
     WINDOW_BYTES,
@@ -14,6 +16,7 @@ from tsushin.profile.flow import (
     Queue,
     Waiting,
 )
+from tsushin.protocol.limits import DEFAULT_LIMITS
 from tsushin.protocol.messages import Message
 
 
@@ -102,3 +105,30 @@ def test_replacing_is_possible_in_a_full_queue():
     queue.put(waiting(0, nbytes=50, key="k"), 10)
     queue.put(waiting(1, nbytes=60, key="k"), 10)
     assert (taken(queue), queue.nbytes) == ([1], 0)
+
+
+def test_on_a_lane_the_window_is_wide_and_stays_as_it_is():
+    flight = Flight()
+    flight.change_route(is_safe=True)
+    assert flight.window == LANE_WINDOW
+    flight.lost(100.0)
+    for n in range(10):
+        flight.left("c", n + 1, 1)
+    flight.arrived("c", 10)
+    assert flight.window == LANE_WINDOW
+    flight.change_route(is_safe=False)
+    assert flight.window == FIRST_WINDOW
+
+
+def test_what_is_under_way_counts_whichever_way_it_went():
+    flight = Flight()
+    flight.left("c", 1, 10)
+    flight.change_route(is_safe=True)
+    assert (flight.count, flight.nbytes) == (1, 10)
+    flight.arrived("c", 1)
+    assert (flight.count, flight.nbytes) == (0, 0)
+
+
+def test_no_more_is_under_way_on_a_lane_than_is_kept_of_one_comm():
+    assert DEFAULT_LIMITS.max_history_messages >= LANE_WINDOW
+    assert DEFAULT_LIMITS.max_history_bytes >= WINDOW_BYTES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lanes import Lanes, MemoryLane, pass_time, run
 from tsushin.errors import LimitExceeded, NoPeer
 from tsushin.profile.control import TARGET, control_id, is_control
 from tsushin.profile.pieces import CUT_ABOVE_BYTES, PIECE_BYTES
@@ -314,3 +315,85 @@ def test_carriers_of_a_kernel_end_have_the_id_that_every_session_listens_to(pair
     comm = pair.kernel.new_comm("t")
     comm.send({"n": 1}, to="frontend 0")
     assert pair.sent[-1].content["comm_id"] == TARGET
+
+
+# ------------------------------------------------------------------ lanes
+
+
+@pytest.fixture
+def laned(pair):
+    """The pair, with a lane between the kernel and the first frontend."""
+    for end in pair.ends:
+        end.sessions.use_lanes(Lanes())
+    pair.join()
+    pair.lane = MemoryLane(pair.kernel, pair.frontends[0])
+    pair.lane.begin()
+    return pair
+
+
+@pytest.mark.parametrize("is_kernel", [True, False])
+def test_pieces_go_by_the_lane_and_go_on_by_the_standard_route_when_it_ends(laned, is_kernel):
+    comm = laned.kernel.new_comm("t") if is_kernel else laned.frontends[0].new_comm("k")
+    run(laned, laned.lane)
+    laned.sent.clear()
+    receiver = laned.frontends[0] if is_kernel else laned.kernel
+    comm.send({"n": 1}, buffers=[LARGE], to="frontend 0" if is_kernel else None)
+    assert not any(m.buffers for m in laned.sent)
+    for _ in range(3):
+        laned.lane.step("front" if is_kernel else "kernel")
+    laned.lane.end()
+    comm.send({"n": 2})
+    pass_time(laned, 2)
+    assert receiver.got == [({"n": 1}, [LARGE]), ({"n": 2}, [])]
+    assert laned.frontends[1].got == ([({"n": 2}, [])] if is_kernel else [])
+
+
+def test_a_comm_that_is_on_its_way_is_not_opened_by_the_lane(laned):
+    laned.lane.end()
+    comm = laned.kernel.new_comm("t")
+    comm.send({"n": 1})
+    laned.lane = MemoryLane(laned.kernel, laned.frontends[0])
+    laned.lane.begin()
+    brought = [again for m in laned.lane.to_front for again in m.content["data"].get("again", ())]
+    assert [again["content"]["data"] for again in brought] == [{"n": 1}]
+    run(laned, laned.lane)
+    assert laned.frontends[0].got == laned.frontends[1].got == [({"n": 1}, [])]
+
+
+def test_what_waits_leaves_when_a_lane_begins(laned):
+    laned.lane.end()
+    comm = laned.frontends[0].new_comm("k")
+    run(laned)
+    for n in range(600):
+        comm.send({"n": n})
+    assert laned.frontends[0].sessions.has_queued
+    laned.lane = MemoryLane(laned.kernel, laned.frontends[0])
+    laned.lane.begin()
+    assert not laned.frontends[0].sessions.has_queued
+    run(laned, laned.lane)
+    assert [d["n"] for d, _ in laned.kernel.got] == list(range(600))
+
+
+def test_what_is_confirmed_is_not_sent_again_when_the_route_changes(laned):
+    comm = laned.kernel.new_comm("t")
+    for n in range(100):
+        comm.send({"n": n})
+    pass_time(laned, 2, laned.lane)
+    laned.sent.clear()
+    laned.lane.end()
+    assert laned.sent == []
+    assert laned.kernel.sessions._profile._outbox._history == {}
+
+
+def test_a_message_for_who_left_meanwhile_is_for_nobody_and_no_hole(laned):
+    comm = laned.kernel.new_comm("t")
+    run(laned, laned.lane)
+    for n in range(1200):
+        comm.send({"n": n})  # the standard route of the second is full: the rest waits
+    comm.send({"n": -1}, to="frontend 0")
+    comm.send({"n": 1200})
+    laned.frontends[0].sessions.leave()
+    laned.frontends[0].got.clear()
+    run(laned, laned.lane)
+    pass_time(laned, 20, laned.lane)
+    assert [d["n"] for d, _ in laned.frontends[1].got] == list(range(1201))

@@ -12,8 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from lanes import Lanes, MemoryLane, World, pass_time, run, simulate
 from tsushin.errors import KernelGone
-from tsushin.profile import outbox, pieces
+from tsushin.profile import flow, outbox, pieces
 from tsushin.profile.arrivals import MAX_ASKS
 from tsushin.profile.control import TARGET, control_id, is_control
 from tsushin.profile.outbox import REPEAT_S
@@ -503,6 +504,119 @@ def test_who_asks_for_the_target_by_name_learns_that_this_end_knows_the_profile(
     assert pair.frontend.comm_info(TARGET)["comms"] == {}
 
 
+# ---------------------------------------------------------------------- lanes
+
+
+@pytest.fixture
+def laned(pair):
+    """The pair, both ends with lanes, and one between the kernel and the first frontend."""
+    for end in pair.ends:
+        end.sessions.use_lanes(Lanes())
+    pair.join()
+    pair.lane = MemoryLane(pair.kernel, pair.frontends[0])
+    pair.lane.begin()
+    return pair
+
+
+def test_a_lane_is_wanted_where_both_ends_can_have_one(pair):
+    able, unable = pair.frontends
+    pair.kernel.sessions.use_lanes(Lanes())
+    able.sessions.use_lanes(Lanes())
+    pair.join()
+    assert able.sessions._lanes.wants == 1
+    assert pair.kernel.sessions._lanes.wants == 0
+    assert ["lane" in p.features for p in pair.kernel.peers] == [True, False]
+    able.sessions.join()
+    pair.run()
+    assert able.sessions._lanes.wants == 2  # whoever has one asks for no other
+
+
+def test_no_lane_is_wanted_of_a_kernel_end_that_has_none(pair):
+    pair.frontends[0].sessions.use_lanes(Lanes())
+    pair.join()
+    assert pair.frontends[0].sessions._lanes.wants == 0
+
+
+def test_a_lane_of_who_is_not_there_is_none(pair):
+    pair.kernel.sessions.use_lanes(Lanes())
+    assert not pair.kernel.sessions.lane_up("nobody", lambda message: None)
+    assert not pair.kernel.sessions.has_lane()
+    pair.kernel.sessions.offer_lane("nobody", 1, "token")
+    pair.run()
+    assert pair.sent == []
+
+
+def test_only_a_kernel_end_is_asked_and_only_a_frontend_gets_offers(laned):
+    profile = laned.frontends[0].sessions._profile
+    profile._say(control_id("frontend 0"), {"lane_offer": {"port": 1, "token": "t"}}, 0)
+    kernels = laned.kernel.sessions._profile
+    kernels._say(control_id("frontend 0"), {"lane_ask": {"origin": ""}}, 0)
+    for end in laned.ends:
+        end.sessions._push()
+    run(laned, laned.lane)
+    assert (laned.kernel.sessions._lanes.offers, laned.frontends[0].sessions._lanes.asks) == (
+        [],
+        [],
+    )
+
+
+@pytest.mark.parametrize("end", ["kernel", "frontend"])
+def test_a_lane_that_brings_no_confirmation_for_seven_seconds_is_ended(laned, end):
+    at_kernel = end == "kernel"
+    talks = laned.kernel if at_kernel else laned.frontends[0]
+    comm = laned.kernel.new_comm("t")
+    run(laned, laned.lane)
+    pass_time(laned, 1, laned.lane)
+    (comm if at_kernel else laned.frontends[0].get_comm(comm.comm_id)).send({"n": 1})
+    laned.lane.is_up = dict.fromkeys(laned.lane.is_up, False)  # nothing arrives by it
+    peer = "frontend 0" if at_kernel else "kernel"
+    pass_time(laned, 6.9)
+    assert talks.sessions._lanes.ended == []
+    pass_time(laned, 0.2)
+    assert talks.sessions._lanes.ended == [peer]
+    talks.sessions.lane_down(peer, laned.lane.sends["kernel" if at_kernel else "front"])
+    laned.run()
+    assert not talks.sessions.has_lane()
+    if at_kernel:
+        assert laned.frontends[0].got == [1]
+
+
+def test_who_is_gone_has_no_lane_any_more(laned):
+    laned.frontends[0].sessions.leave()
+    run(laned, laned.lane)
+    assert laned.kernel.sessions._lanes.ended == ["frontend 0"]
+    assert laned.frontends[0].sessions._lanes.ended == ["kernel"]
+    assert not laned.kernel.sessions.has_lane()
+    assert laned.kernel.sessions._profile._routes.laned == ()
+    assert [p.session for p in laned.kernel.peers] == ["frontend 1"]  # the goodbye went by the lane
+
+
+def test_a_second_lane_replaces_the_first_and_its_end_means_nothing(laned):
+    comm = laned.kernel.new_comm("t")
+    run(laned, laned.lane)
+    second = MemoryLane(laned.kernel, laned.frontends[0])
+    second.begin()
+    comm.send({"n": 1})
+    laned.lane.end()
+    comm.send({"n": 2})
+    assert laned.kernel.sessions.has_lane("frontend 0")
+    run(laned, second)
+    assert laned.frontends[0].got == [1, 2]
+
+
+def test_while_there_is_a_lane_what_is_missing_is_asked_for_after_a_second(laned):
+    comm = laned.kernel.new_comm("t")
+    comm.send({"n": 1})
+    lose(laned.frontends[0])  # the open
+    while "front" in laned.lane.choices():
+        laned.lane.step("front")
+    assert laned.frontends[0].got == []
+    pass_time(laned, 0.9, laned.lane)
+    assert laned.frontends[0].got == []
+    pass_time(laned, 0.2, laned.lane)
+    assert laned.frontends[0].got == [1]
+
+
 # ---------------------------------------------------------------------- any order of events
 
 
@@ -677,6 +791,113 @@ class ComingAndGoing(RuleBasedStateMachine):
             assert end.sessions._profile._outbox._history == {}
 
 
+class LanesComeAndGo(RuleBasedStateMachine):
+    """Lanes begin and end at any time, at each end by itself, with messages on every route."""
+
+    @initialize(is_lossy=st.booleans())
+    def begin(self, is_lossy):
+        self.patch = pytest.MonkeyPatch()
+        small(self.patch)
+        self.world = World(is_lossy=is_lossy)
+
+    @rule(who=st.integers(0, 2), which=st.integers(0, 11), times=st.integers(0, 29))
+    def somebody_sends(self, who, which, times):
+        self.world.do_send(who, which, times)
+
+    @rule(which=st.integers(0, 11), front=st.integers(0, 1), is_large=st.booleans())
+    def the_kernel_sends_to_one(self, which, front, is_large):
+        self.world.do_send_to_one(which, front, is_large)
+
+    @rule(front=st.integers(0, 1), which=st.integers(0, 11))
+    def a_frontend_sends_pieces(self, front, which):
+        self.world.do_send_large(front, which)
+
+    @rule(who=st.integers(0, 2))
+    def somebody_opens(self, who):
+        self.world.do_open(who)
+
+    @rule(which=st.integers(0, 11))
+    def somebody_closes(self, which):
+        self.world.do_close(which)
+
+    @rule(who=st.integers(0, 2), which=st.integers(0, 11))
+    def somebody_asks(self, who, which):
+        self.world.do_ask(who, which)
+
+    @rule(which=st.integers(0, 50), times=st.integers(0, 19))
+    def messages_arrive(self, which, times):
+        self.world.do_arrive(which, times)
+
+    @rule(which=st.integers(0, 50), is_repeated=st.booleans())
+    def one_is_lost_or_repeated(self, which, is_repeated):
+        self.world.do_lose(which, is_repeated)
+
+    @rule(front=st.integers(0, 1), order=st.integers(0, 3))
+    def a_lane_begins(self, front, order):
+        self.world.do_lane_begin(front, order)
+
+    @rule(which=st.integers(0, 3))
+    def the_other_end_has_the_lane_too(self, which):
+        self.world.do_lane_goes_on(which)
+
+    @rule(which=st.integers(0, 20), times=st.integers(0, 29))
+    def messages_arrive_by_lanes(self, which, times):
+        self.world.do_lane_arrive(which, times)
+
+    @rule(which=st.integers(0, 3), noticed=st.integers(0, 3))
+    def a_lane_dies(self, which, noticed):
+        self.world.do_lane_die(which, noticed)
+
+    @rule()
+    def that_is_noticed(self):
+        self.world.do_notice()
+
+    @rule(seconds=st.floats(0.01, 3))
+    def time_passes(self, seconds):
+        self.world.do_pass_time(seconds)
+
+    @rule(front=st.integers(0, 1))
+    def a_frontend_says_hello_again(self, front):
+        self.world.do_hello(front)
+
+    @invariant()
+    def what_arrived_is_in_order_and_what_is_kept_bounded(self):
+        if hasattr(self, "world"):
+            self.world.check()
+
+    def teardown(self):
+        if hasattr(self, "world"):
+            try:
+                self.world.settle()
+            finally:
+                self.patch.undo()
+
+
+def small(patch):
+    """Let little be much: pieces of 100 bytes, and a lane that takes 40 messages."""
+    patch.setattr(outbox, "CUT_ABOVE_BYTES", 150)
+    patch.setattr(pieces, "PIECE_BYTES", 100)
+    patch.setattr(flow, "LANE_WINDOW", 40)
+
+
+@pytest.mark.parametrize("first", range(0, 40, 10))
+def test_whatever_becomes_of_lanes_each_message_arrives_once_and_in_order(first, monkeypatch):
+    small(monkeypatch)
+    for seed in range(first, first + 10):
+        simulate(seed)
+
+
+@pytest.mark.matrix
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("first", range(1000, 5000, 1000))
+def test_whatever_becomes_of_lanes_a_thousand_times(first, monkeypatch):
+    small(monkeypatch)
+    for seed in range(first, first + 1000):
+        simulate(seed)
+
+
+TestLanesComeAndGo = LanesComeAndGo.TestCase
+TestLanesComeAndGo.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
 TestComingAndGoing = ComingAndGoing.TestCase
 TestComingAndGoing.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
 TestLink = Link.TestCase

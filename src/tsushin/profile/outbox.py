@@ -388,12 +388,17 @@ class Outbox:
 
     def _send_to(self, session: str, message: Message, now: float) -> None:
         """At a kernel end: send a message for one session; the others count it too."""
-        peer = self._peers.get(session)
-        has_lane = peer is not None and peer.has_lane
+        peer, empty = self._peers.get(session), without_body(message)
         for laned in self._routes.laned:
-            self._routes.send_to(laned, message if laned is peer else without_body(message))
-        if self._routes.has_unlaned():
-            self._carry(self._carrier, [without_body(message) if has_lane else message], now)
+            self._routes.send_to(laned, message if laned is peer else empty)
+        if peer is not None and peer.has_lane:
+            for other in self._peers.values():
+                if (
+                    not other.has_lane
+                ):  # each by itself: a broadcast would reach the one it is for, too
+                    self._carry(other.control, [empty], now)
+        elif self._routes.has_unlaned():
+            self._carry(self._carrier, [message], now)
 
     def _carry(self, carrier: str, messages: Iterable[Message], now: float) -> None:
         data, buffers = again_data(messages)
