@@ -218,6 +218,24 @@ def test_when_the_lane_begins_and_ends_what_is_not_confirmed_goes_the_other_way(
     assert pair.frontends[0].got == pair.frontends[1].got
 
 
+@pytest.mark.parametrize("side", ["kernel", "front"])
+def test_a_hello_and_an_offer_arrive_although_the_other_end_believes_in_a_dead_lane(pair, side):
+    front = pair.frontends[0]
+    pair.lane.die()
+    pair.lane.notice(side)
+    front.sessions.join()
+    assert front.sessions._profile.is_asking
+    pair.run()
+    assert not front.sessions._profile.is_asking
+    asked, offered = pair.kernel.sessions._lanes.asks, front.sessions._lanes.offers
+    front.sessions.ask_lane("")
+    pair.run()
+    assert asked == [(front.name, "")]
+    pair.kernel.sessions.offer_lane(front.name, 1, "token")
+    pair.run()
+    assert offered == [(1, "token")]
+
+
 def test_a_mark_comes_back_when_all_before_it_has_arrived_and_before_what_comes_after(pair):
     front = pair.frontends[0]
     comm = front.new_comm("t")

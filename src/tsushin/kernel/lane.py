@@ -96,6 +96,7 @@ class KernelLanes:
 
     def asked(self, session: str, origin: str) -> None:
         """See ``Lanes.asked``: listen, if that is still to be done, and tell how to get in."""
+        self.end(session)  # who asks has no lane any more, also where that is not known here
         try:
             server = self._listen()
         except OSError as error:

@@ -300,10 +300,7 @@ class Profile:
         )
         msg_type = "comm_msg" if self._has_opened else "comm_open"
         self._has_opened = self._outbox.awaits_peer = True
-        message = self._control_message(
-            control_id(self._session), control_data(hello), now, msg_type, ()
-        )
-        self._outgoing.append((message, None))
+        self._say_beside_lanes(control_id(self._session), hello, now, msg_type)
         self.resume(now)
 
     def pause(self) -> None:
@@ -364,14 +361,15 @@ class Profile:
 
     def ask_lane(self, origin: str, now: float) -> None:
         """At a frontend: ask for a lane (``LaneOffered``)."""
-        self._say(control_id(self._session), control_data(Control(lane_ask=LaneAsk(origin))), now)
+        ask = Control(lane_ask=LaneAsk(origin))
+        self._say_beside_lanes(control_id(self._session), ask, now)
 
     def offer_lane(self, session: str, port: int, token: str, now: float) -> None:
         """At a kernel end: tell a peer how to get its lane; port 0 says that there is none."""
         peer = self.peers.get(session)
         if peer is not None:
             offer = Control(lane_offer=LaneOffer(port, token))
-            self._say(peer.control, control_data(offer), now)
+            self._say_beside_lanes(peer.control, offer, now)
 
     def lane_up(self, session: str, now: float) -> bool:
         """A peer has a lane from now on; False where it is not there."""
@@ -454,6 +452,13 @@ class Profile:
         """Say something that is out of date soon, or was asked for and is asked for again."""
         message = self._control_message(comm_id, data, now, msg_type, buffers)
         self._routes.send_to(peer_of(self.peers, comm_id), message)
+
+    def _say_beside_lanes(
+        self, comm_id: str, control: Control, now: float, msg_type: str = "comm_msg"
+    ) -> None:
+        """Say something by the standard route: the peer's lane may be gone, and only the peer knows."""
+        message = self._control_message(comm_id, control_data(control), now, msg_type, ())
+        self._outgoing.append((message, None))
 
     def _tell(
         self, peer: Peer, data: JsonObject, now: float, *, buffers: tuple[memoryview, ...] = ()
@@ -615,7 +620,7 @@ class Profile:
             sent=self._outbox.numbers_on(comm_id),
             seen=peer.seen(),
         )
-        self._say(comm_id, control_data(answer), now)
+        self._say_beside_lanes(comm_id, answer, now)
         return peer
 
     def _meet_kernel(
