@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -28,7 +29,7 @@ from tsushin.kernel.lane_file import LaneAddress, lane_file, remove_lane_file, w
 from tsushin.kernel.lane_guard import LaneGuard
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.protocol.messages import Message
-from tsushin.transports.threaded import READ_BYTES, ThreadedWebSocket
+from tsushin.transports.threaded import ThreadedWebSocket, receive_until
 from tsushin.wire import ws_v1
 
 SETTING: Final = "TSUSHIN_LANE"
@@ -235,7 +236,6 @@ class LaneServer:
     def _meet(self, visitor: socket.socket) -> None:
         try:
             try:
-                visitor.settimeout(HANDSHAKE_TIMEOUT_S)
                 met = self._shake_hands(visitor)
             finally:
                 self._places.release()
@@ -270,9 +270,10 @@ _SWITCHING: Final = 101
 
 
 def _request(visitor: socket.socket, protocol: ServerProtocol) -> Request | None:
-    """Read the request; None where the visitor goes, or sends something else."""
+    """Read the request; None where the visitor goes, or sends something else. Raises OSError: too slow."""
+    until = time.monotonic() + HANDSHAKE_TIMEOUT_S
     while True:
-        data = visitor.recv(READ_BYTES)
+        data = receive_until(visitor, until)
         if not data:
             return None
         protocol.receive_data(data)
@@ -284,6 +285,7 @@ def _request(visitor: socket.socket, protocol: ServerProtocol) -> Request | None
 
 def _respond(visitor: socket.socket, protocol: ServerProtocol, response: Response) -> None:
     protocol.send_response(response)
+    visitor.settimeout(HANDSHAKE_TIMEOUT_S)
     for data in protocol.data_to_send():
         if data:
             visitor.sendall(data)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections import deque
 from typing import Final
 from urllib.parse import quote
@@ -28,7 +29,7 @@ from tsushin.errors import (
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.protocol.messages import Message
 from tsushin.transports.base import OnFault
-from tsushin.transports.threaded import READ_BYTES, ThreadedWebSocket
+from tsushin.transports.threaded import ThreadedWebSocket, receive_until
 from tsushin.wire import ws_v1
 
 _FLUSH_TIMEOUT_S: Final = 1.0  # what ``Transport.aclose`` allows for sending what is queued
@@ -61,6 +62,7 @@ async def connect_lane(
 def _connect(
     port: int, session: str, token: str, limits: Limits, timeout_s: float
 ) -> tuple[socket.socket, ClientProtocol, list[Event]]:
+    until = time.monotonic() + timeout_s
     sock = socket.create_connection(("127.0.0.1", port), timeout_s)
     try:
         protocol = ClientProtocol(
@@ -73,14 +75,14 @@ def _connect(
         protocol.send_request(request)
         for data in protocol.data_to_send():
             sock.sendall(data)
-        early = _read_response(sock, protocol)
+        early = _read_response(sock, protocol, until)
     except BaseException:
         sock.close()
         raise
     return sock, protocol, early
 
 
-def _read_response(sock: socket.socket, protocol: ClientProtocol) -> list[Event]:
+def _read_response(sock: socket.socket, protocol: ClientProtocol, until: float) -> list[Event]:
     """Read until the handshake is over; return what came with it.
 
     Raises:
@@ -88,7 +90,7 @@ def _read_response(sock: socket.socket, protocol: ClientProtocol) -> list[Event]
         WebSocketException: it refused.
     """
     while True:
-        data = sock.recv(READ_BYTES)
+        data = receive_until(sock, until)
         if not data:
             raise ConnectionResetError("closed during the handshake")
         protocol.receive_data(data)
@@ -145,7 +147,9 @@ class LaneTransport:
     def _end(self, fault: RemoteProtocolError | None) -> None:
         if fault is not None and self.on_fault is not None:
             self.on_fault(fault)
-        self._ended = self._ended or TransportLost("the lane has ended")
+        if self._ended is None and self._lane.is_closed_by_peer:
+            self._ended = TransportClosed("closed by the peer")
+        self._ended = self._ended or TransportLost("the lane broke")
         self._wake()
 
     def _wake(self) -> None:

@@ -31,12 +31,31 @@ from tsushin.wire import ws_v1
 READ_BYTES: Final = 1 << 18
 # Two messages closer to each other than this, in seconds, are a burst: they are written together.
 BURST_S: Final = 50e-6
+_LAST_WORDS_S: Final = 1.0  # for saying why it ends to a peer that does not read
+_ORDERLY: Final = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
 _DATA: Final = (Opcode.BINARY, Opcode.TEXT, Opcode.CONT)
 
-# Takes the messages that came together, in order, on the reading thread.
+# Takes the messages that came together, in order, on the reading thread. May raise RemoteProtocolError, to
+# end the connection.
 OnMessages = Callable[[list[Message]], None]
 # Called once, on the reading thread; with what the peer did wrong, if that is why.
 OnEnd = Callable[[RemoteProtocolError | None], None]
+
+
+def receive_until(sock: socket.socket, until: float) -> bytes:
+    """Receive what is there, or wait for it; empty when the other side has closed.
+
+    Args:
+        until: as ``time.monotonic`` tells it: however slowly a peer speaks, its time is over then.
+
+    Raises:
+        OSError: the connection broke, or the time is up (TimeoutError).
+    """
+    remaining_s = until - time.monotonic()
+    if remaining_s <= 0:
+        raise TimeoutError("the handshake takes too long")
+    sock.settimeout(remaining_s)
+    return sock.recv(READ_BYTES)
 
 
 class ThreadedWebSocket:
@@ -73,6 +92,12 @@ class ThreadedWebSocket:
         sock.settimeout(None)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    @property
+    def is_closed_by_peer(self) -> bool:
+        """True once the other side has said that it closes, and that nothing is wrong."""
+        close = self._protocol.close_rcvd
+        return close is not None and close.code in _ORDERLY
 
     # ------------------------------------------------------------------ sending, any thread
 
@@ -157,13 +182,19 @@ class ThreadedWebSocket:
         try:
             fault = self._read(on_messages)
         finally:
-            with self._lock:
-                self._is_ended = True
-                self._waiting.clear()
-                self._has_waiting.notify_all()
-            with suppress(OSError):
-                self._socket.close()
+            self._let_go()
             on_end(fault)
+
+    def _let_go(self) -> None:
+        with self._lock:
+            self._is_ended = True  # nothing is sent any more but what waits
+            self._has_waiting.notify_all()
+        self.flush(_LAST_WORDS_S)
+        with self._lock:
+            self._waiting.clear()
+        with suppress(OSError):  # wakes the second thread, if it is at it still
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
 
     def _read(self, on_messages: OnMessages) -> RemoteProtocolError | None:
         protocol = self._protocol
@@ -171,13 +202,11 @@ class ThreadedWebSocket:
         self._early = ()
         while True:
             try:
-                messages = self._messages(events)
+                if messages := self._messages(events):
+                    on_messages(messages)
             except RemoteProtocolError as error:
                 fault = error
-                protocol.fail(CloseCode.PROTOCOL_ERROR, "not a message")
-                messages = []
-            if messages:
-                on_messages(messages)
+                protocol.fail(CloseCode.PROTOCOL_ERROR, "not a message of this session")
             self._write_protocols()
             if fault is not None or protocol.state is not State.OPEN or self._is_ended:
                 return fault
