@@ -33,6 +33,16 @@ def test_it_is_written_anew(path):
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
+def test_those_of_kernels_that_were_killed_are_removed(path):
+    write_lane_file(path, ADDRESS)
+    alive, killed = (path.with_name(f"kernel-{name}.json") for name in ("alive", "killed"))
+    (path.parent.parent / alive.name).write_text("{}")
+    for other in (alive, killed):
+        other.write_text("{}")
+    write_lane_file(path, ADDRESS)
+    assert {entry.name for entry in path.parent.iterdir()} == {path.name, alive.name}
+
+
 def test_only_its_user_can_read_it(path):
     write_lane_file(path, ADDRESS)
     assert path.stat().st_mode & 0o777 == 0o600

@@ -41,10 +41,15 @@ def lane_file(connection_file: str | os.PathLike[str]) -> Path:
 def write_lane_file(path: Path, address: LaneAddress) -> None:
     """Write it anew, readable by this user only from the first byte on.
 
+    Those of kernels that were killed, whose connection files are gone, are removed.
+
     Raises:
         OSError: it cannot be written there.
     """
     path.parent.mkdir(mode=0o700, exist_ok=True)
+    for other in path.parent.iterdir():
+        if not (path.parent.parent / other.name).exists():
+            remove_lane_file(other)
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     with suppress(FileNotFoundError):
         fresh.unlink()
