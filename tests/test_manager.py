@@ -695,7 +695,7 @@ def test_what_is_sent_has_the_parent_of_the_moment(pair, kernel):
 def test_time_comes_from_the_clock(pair, kernel):
     pair.clock.now = 0.0
     kernel.new_comm("t")
-    assert pair.sent[0].header["date"] == "1970-01-01T00:00:00+00:00"
+    assert pair.sent[0].header["date"] == "1970-01-01T00:00:00.000000+00:00"
 
 
 def test_a_registry_can_be_shared(pair):

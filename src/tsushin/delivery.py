@@ -216,6 +216,8 @@ class Delivery:
         return False
 
     def _arrived(self) -> None:
+        if not self._arrivals:
+            return
         with self._lock:
             arrivals, self._arrivals = self._arrivals, deque()
         for expected in arrivals:
@@ -245,18 +247,19 @@ class Delivery:
 
     def _run(self, handler: Handler, message: Message, name: str) -> bool:
         """Run one handler; False while it is still under way."""
-        self._report_gap()  # what was lost before this message is told before it
-        about = f"{name} of {self._about()}"
+        if self._missed:
+            self._report_gap()  # what was lost before this message is told before it
         classic = to_classic(message)
         try:
             result = self._runtime.run(lambda: handler(classic), message)
         except (Exception, SystemExit) as error:  # a handler never ends its host
-            self._runtime.report(error, about, message)
+            self._runtime.report(error, f"{name} of {self._about()}", message)
             result = None
         except BaseException:
             self._busy = False
             raise
-        if inspect.isawaitable(result):
+        if result is not None and inspect.isawaitable(result):
+            about = f"{name} of {self._about()}"
             self._runtime.spawn(result, lambda error: self._finished(error, about, message))
             return False
         self._busy = False

@@ -24,9 +24,10 @@ import time
 from collections import deque
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, TypeVar, cast, overload
 from uuid import uuid4
+
+from msgspec.structs import replace
 
 from tsushin.comm import ON_FULL_TIMEOUT_S, Buffers, Comm, Data, OnFull, check_run
 from tsushin.errors import (
@@ -652,10 +653,10 @@ class CommManager:
 
     def _handle(self, event: Event) -> None:
         match event:
-            case Opened():
-                self._accept(event)
             case Received():
                 self._deliver(event)
+            case Opened():
+                self._accept(event)
             case Closed():
                 self._close_received(event)
             case Late():
@@ -827,6 +828,9 @@ class CommManager:
     def _restored(self, message: Message) -> Message | None:
         """Put binary back into the data; None (and a fault) where the peer's entries are malformed."""
         content = comm_content(message)
+        ours = message.metadata.get("tsushin")
+        if content is message.content and not (isinstance(ours, dict) and "bin" in ours):
+            return message
         try:
             data, buffers = restore_data(content["data"], message.metadata, message.buffers)
         except RemoteProtocolError as error:

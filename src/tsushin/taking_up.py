@@ -9,8 +9,9 @@ Spec: spec/profile.md, "Taking up".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any, Final, Protocol
+
+from msgspec.structs import replace
 
 from tsushin.comm import Comm
 from tsushin.expected import Expected

@@ -9,10 +9,10 @@ import asyncio
 import json
 import logging
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 import zmq
+from msgspec.structs import replace
 from websockets.asyncio.server import serve as serve_websocket
 
 from endpoint_client import Client

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec import structs
 
 from lanes import Lanes, MemoryLane, World, pass_time, run, simulate
 from tsushin.errors import KernelGone
@@ -427,7 +428,7 @@ def test_another_kernel_end_with_another_session_loses_every_comm_too(pair):
     answer = controls(pair)[-1]
     hello = {"profile": 1, "session": "the next", "epoch": "another", "sent": {}}
     content = {"comm_id": control_id(frontend.name), "data": hello}
-    frontend.receive(replace(answer, channel="iopub", content=content))
+    frontend.receive(structs.replace(answer, channel="iopub", content=content))
     pair.run()
     assert frontend.got == ["closed"]
     assert len(frontend.peers) <= 1

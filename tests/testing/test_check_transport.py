@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from tsushin.errors import TransportClosed, TransportLost
 from tsushin.testing.check_transport import CLAIMS, TransportPair, check_claim, check_transport
@@ -55,7 +56,7 @@ class Truncating(Broken):
     """Loses the last buffer."""
 
     def send(self, message):
-        self.inner.send(replace(message, buffers=message.buffers[:-1]))
+        self.inner.send(structs.replace(message, buffers=message.buffers[:-1]))
 
 
 class Hasty(Broken):

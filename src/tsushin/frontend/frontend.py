@@ -17,9 +17,10 @@ import itertools
 import math
 import time
 from collections.abc import Awaitable
-from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, TypeVar
+
+from msgspec.structs import replace
 
 from tsushin.comm import Comm
 from tsushin.errors import (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from enum import Flag, auto
-from typing import Protocol
+from typing import Final, Protocol
 
 from tsushin.profile.control import TARGET
 from tsushin.protocol.messages import Message
@@ -21,6 +21,9 @@ class Way(Flag):
 
     IOPUB = auto()
     BRIDGE = auto()
+
+
+_BOTH: Final = Way.IOPUB | Way.BRIDGE
 
 
 class BridgePages(Protocol):
@@ -53,14 +56,17 @@ class Route:
         pages = self.pages if self.pages is not None and self.pages.is_up else None
         with self._lock:
             if comm_id == TARGET:  # for some session, whichever way that came
-                way = Way.IOPUB | Way.BRIDGE
+                way = _BOTH
             else:
                 way = self._ways.setdefault(comm_id, Way.BRIDGE if pages else Way.IOPUB)
             if message.msg_type == "comm_close":
                 self._ways.pop(comm_id, None)
-        if pages is not None and Way.BRIDGE in way:
+        if pages is None:
+            self._iopub(message)
+            return
+        if Way.BRIDGE in way:
             pages.publish(message)
-        if Way.IOPUB in way or pages is None:
+        if Way.IOPUB in way:
             self._iopub(message)
 
     def heard(self, message: Message, way: Way) -> None:

@@ -23,11 +23,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from tsushin.comm import Comm
 from tsushin.errors import ProtocolError, RemoteProtocolError, SignatureError

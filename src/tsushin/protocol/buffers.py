@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from numbers import Integral, Real
 from typing import Any, Final, Literal, NotRequired, TypedDict
@@ -36,6 +35,7 @@ _SAFE: Final = frozenset({str, bool, type(None)})
 _NUMBERS: Final = frozenset({int, float})
 _MAX_DEPTH: Final = 200  # levels; JSON parsers of peers stop between 256 and 1,000
 _MAX_INT: Final = 2**64  # what 64-bit JSON readers can hold, signed or unsigned
+_encoder: Final = msgspec.json.Encoder()
 # What becomes plain JSON where nothing is lost by it: NumPy scalars, enums of str or int, named tuples.
 _SUBCLASSES: Final[tuple[tuple[Any, Any], ...]] = (
     (str, str.__str__),
@@ -61,8 +61,7 @@ class Binary(TypedDict):
     order: NotRequired[Order]
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(msgspec.Struct, frozen=True):
     """What ``encode_data`` made: JSON, the metadata to send with it, and the buffers to send."""
 
     data: msgspec.Raw
@@ -97,8 +96,9 @@ def encode_data(
     views = [_byte_view(b, f"buffers[{i}]", copy=copy) for i, b in enumerate(buffers or ())]
     lifted = _Lifted(first=len(views), copy=copy)
     kept_data = _keep_object("data", data, lifted)
-    kept_metadata = _keep_object("metadata", metadata, None)
-    if kept_metadata:
+    kept_metadata: JsonObject = {}
+    if metadata is not None:
+        kept_metadata = _keep_object("metadata", metadata, None)
         kept_metadata = msgspec.json.decode(_encode("metadata", kept_metadata))
         kept_metadata.pop("tsushin", None)
     if lifted.bin or entry:
@@ -178,9 +178,11 @@ def _keep_object(
 ) -> JsonObject:
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{root}: expected a JSON object (dict), got {type(value).__name__}")
-    kept: JsonObject = _keep(value if type(value) is dict else dict(value), (), root, lifted)
+    if type(value) is not dict:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{root}: expected a JSON object (dict), got {type(value).__name__}")
+        value = dict(value)
+    kept: JsonObject = _keep_items(value, (), root, lifted)
     return kept
 
 
@@ -206,6 +208,8 @@ def _keep(value: Any, path: Path, root: str, lifted: _Lifted | None) -> Any:
 def _keep_items(value: dict[Any, Any], path: Path, root: str, lifted: _Lifted | None) -> Any:
     changed = {}
     for key, item in value.items():
+        if type(item) in _SAFE and type(key) is str:
+            continue
         if not isinstance(key, str):
             raise TypeError(
                 f"{name(path, root)}: key {quote(key)}: expected str, got {type(key).__name__}"
@@ -281,7 +285,7 @@ def _cannot_carry(value: object, where: str) -> TypeError:
 
 def _encode(root: str, value: JsonObject) -> msgspec.Raw:
     try:
-        return msgspec.Raw(msgspec.json.encode(value))
+        return msgspec.Raw(_encoder.encode(value))
     except UnicodeEncodeError:
         where = _place_of_surrogate(value, (), root) or root
         raise TypeError(f"{where}: text with a lone surrogate cannot be UTF-8") from None

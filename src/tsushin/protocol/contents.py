@@ -24,6 +24,8 @@ def comm_content(message: Message) -> JsonObject:
     Spec: Jupyter messaging, "Custom Messages".
     """
     kind, content = message.msg_type, message.content
+    if kind == "comm_msg" and _is_whole(content):
+        return content
     _demand(kind, content, "comm_id", str)
     if kind == "comm_open":
         _demand(kind, content, "target_name", str)
@@ -33,6 +35,11 @@ def comm_content(message: Message) -> JsonObject:
         return {**content, "data": {}}
     _demand(kind, content, "data", dict)
     return content
+
+
+def _is_whole(content: JsonObject) -> bool:
+    """Say whether nothing is wrong with the content of a ``comm_msg``, as nearly always."""
+    return isinstance(content.get("comm_id"), str) and isinstance(content.get("data"), dict)
 
 
 def comm_info_content(targets: Mapping[str, str], target_name: object = None) -> dict[str, Any]:

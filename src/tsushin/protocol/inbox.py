@@ -15,16 +15,21 @@ from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.protocol.messages import Message
 
 _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+_encoder: Final = msgspec.json.Encoder()
 _MAX_DEPTH: Final = 200  # levels at which binary is looked for; what a user sends has no more
 
 
 def kept_bytes(message: Message) -> int:
     """Return what keeping ``message`` costs: its content as JSON, binary in it, its buffers; in bytes."""
-    views = list(message.buffers)
-    content = message.content
+    views, content = list(message.buffers), message.content
     ours = message.metadata.get("tsushin")
     if isinstance(ours, dict) and "bin" in ours:
         content = _without_views(content, views, _MAX_DEPTH)  # msgspec would make base64 of them
+    elif not views:
+        try:
+            return len(_encoder.encode(content))
+        except TypeError:  # an array was restored into it
+            pass
     sizes = [view.nbytes for view in views]
 
     def count(value: object) -> None:

@@ -26,8 +26,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NotRequired, TypedDict
+
+import msgspec
 
 from tsushin.errors import (
     ClosedBy,
@@ -92,8 +94,7 @@ class CloseReason(TypedDict):
     name: NotRequired[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """What the caller wants sent, checked and encoded.
 
     Attributes:
@@ -102,9 +103,9 @@ class Outgoing:
     """
 
     data: object
-    metadata: JsonObject = field(default_factory=dict)
+    metadata: JsonObject = msgspec.field(default_factory=dict)
     buffers: tuple[memoryview, ...] = ()
-    parent: JsonObject = field(default_factory=dict)
+    parent: JsonObject = msgspec.field(default_factory=dict)
 
 
 class Router:
@@ -166,8 +167,7 @@ class Router:
 
     def events(self) -> list[Event]:
         """Take every event there is, in order: ``next_event`` until None."""
-        events = list(self._events)
-        self._events.clear()
+        events, self._events = list(self._events), deque()
         return events
 
     def messages_to_send(self) -> list[Message]:

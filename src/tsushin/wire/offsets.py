@@ -10,7 +10,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import le
 from typing import Literal
 
 from tsushin.errors import WireError
@@ -45,13 +46,12 @@ class Layout:
             ValueError: an offset does not fit into the table's integers.
         """
         count = len(parts) + self.has_end
-        offset = self.width * (1 + count)
-        offsets = [offset]
-        for part in parts if self.has_end else parts[:-1]:
-            offset += len(part)
-            offsets.append(offset)
-        if offset >> 8 * self.width:
-            raise ValueError(f"frame: offsets of {self.width} bytes cannot reach byte {offset}")
+        sized = parts if self.has_end else parts[:-1]
+        offsets = list(accumulate(map(len, sized), initial=self.width * (1 + count)))
+        if offsets[-1] >> 8 * self.width:
+            raise ValueError(
+                f"frame: offsets of {self.width} bytes cannot reach byte {offsets[-1]}"
+            )
         table = struct.pack(f"{self.order}{1 + count}{self.kind}", count, *offsets)
         return b"".join((table, *parts))
 
@@ -68,11 +68,8 @@ class Layout:
         table_bytes = self.width * (1 + len(offsets))
         if offsets[0] != table_bytes:
             raise self._fault(f"offset 0 is {offsets[0]}, the table ends at {table_bytes}", 0)
-        for i, (start, end) in enumerate(pairwise(offsets), 1):
-            if end > frame.nbytes:
-                raise self._fault(f"offset {i} is {end}, message has {frame.nbytes} bytes", i)
-            if end < start:
-                raise self._fault(f"offset {i} is {end}, offset {i - 1} is {start}", i)
+        if not (offsets[-1] <= frame.nbytes and all(map(le, offsets, offsets[1:]))):
+            raise self._disorder(frame, offsets)
         if not self.has_end:
             offsets = (*offsets, frame.nbytes)
         elif offsets[-1] != frame.nbytes:
@@ -94,6 +91,15 @@ class Layout:
             raise self._fault(f"count is {count}, message has {frame.nbytes} bytes", -1)
         limits.check("max_buffers", parts - self.least_parts)
         return struct.unpack_from(f"{self.order}{count}{self.kind}", frame, self.width)
+
+    def _disorder(self, frame: memoryview, offsets: Sequence[int]) -> WireError:
+        """Return what is wrong with offsets that do not rise up to the end of the frame."""
+        for i, (start, end) in enumerate(pairwise(offsets), 1):
+            if end > frame.nbytes:
+                return self._fault(f"offset {i} is {end}, message has {frame.nbytes} bytes", i)
+            if end < start:
+                return self._fault(f"offset {i} is {end}, offset {i - 1} is {start}", i)
+        raise AssertionError("they do rise")
 
     def _fault(self, text: str, index: int) -> WireError:
         """Return the error about entry ``index`` of the table; -1 is the count."""

@@ -35,6 +35,8 @@ def byte_view(data: BytesLike, part: str) -> memoryview:
         ValueError: not C-contiguous; its bytes have no order without a copy.
     """
     view = memoryview(data)
+    if type(data) is bytes:
+        return view  # as it should be already
     if not view.nbytes:
         return _EMPTY  # Python cannot cast a shape that has a zero in it.
     if not view.c_contiguous:
@@ -91,6 +93,8 @@ def decode_json(data: BytesLike | str, part: str) -> Any:
 
 def check_sizes(parts: Sequence[memoryview], limits: Limits) -> None:
     """Raise LimitExceeded if one of the four JSON parts has more bytes than allowed."""
+    if max(map(len, parts)) <= limits.max_json_bytes:
+        return
     for name, data in zip(JSON_PARTS, parts, strict=True):
         limits.check("max_json_bytes", data.nbytes, where=name)
 
@@ -101,14 +105,18 @@ def decode_parts(parts: Sequence[memoryview]) -> JsonParts:
     Raises:
         WireError: a part is not a JSON object; the header lacks what a header needs.
     """
-    values = [decode_json(data, name) for name, data in zip(JSON_PARTS, parts, strict=True)]
+    try:
+        values = list(map(_decoder.decode, parts))
+    except (UnicodeError, msgspec.DecodeError, RecursionError):  # once more, to say which it is
+        values = [decode_json(data, name) for name, data in zip(JSON_PARTS, parts, strict=True)]
     return check_parts(values)
 
 
 def check_parts(values: Sequence[object]) -> JsonParts:
     """Check the four values in wire order and return them typed. Errors: see ``decode_parts``."""
-    objects = [_object(value, name) for name, value in zip(JSON_PARTS, values, strict=True)]
-    header, parent_header, metadata, content = objects
+    if set(map(type, values)) != {dict}:
+        values = [_object(value, name) for name, value in zip(JSON_PARTS, values, strict=True)]
+    header, parent_header, metadata, content = cast("Sequence[JsonObject]", values)
     return _header(header), parent_header, metadata, content
 
 
@@ -133,10 +141,10 @@ def _object(value: object, part: str) -> JsonObject:
 
 
 def _header(value: JsonObject) -> Header:
-    for key in ("msg_id", "msg_type"):
-        if not isinstance(value.get(key), str):
-            got = quote(value[key]) if key in value else "nothing"
-            raise WireError(f"{key}: expected a string, got {got}", part="header")
+    if not (isinstance(value.get("msg_id"), str) and isinstance(value.get("msg_type"), str)):
+        key = "msg_type" if isinstance(value.get("msg_id"), str) else "msg_id"
+        got = quote(value[key]) if key in value else "nothing"
+        raise WireError(f"{key}: expected a string, got {got}", part="header")
     # A session identifies the sender and serves as a key; it may be absent, but not of another type.
     if not isinstance(value.get("session", ""), str):
         raise WireError(f"session: expected a string, got {quote(value['session'])}", part="header")

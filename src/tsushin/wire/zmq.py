@@ -76,7 +76,7 @@ def decode(
         WireError: the delimiter or a part is missing or malformed; ``part`` names it.
         LimitExceeded: more identities, buffers or bytes than ``limits`` allows.
     """
-    views = [_view(frame) for frame in frames]
+    views = [memoryview(f) if type(f) is bytes else _view(f) for f in frames]
     limits.check("max_message_bytes", sum(map(len, views)))
     identities, rest = _split(views)
     limits.check("max_identities", len(identities))
