@@ -14,7 +14,7 @@ from typing import Final, Literal, Protocol, Self, TypeVar, get_args, overload
 from uuid import uuid4
 
 from tsushin.delivery import Delivery, GapHandler
-from tsushin.errors import ClosedBy, CommClosed, LocalProtocolError, quote
+from tsushin.errors import ClosedBy, CommClosed, LocalProtocolError, TsushinError, quote
 from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
 from tsushin.host import host_manager
 from tsushin.peers import Peer
@@ -35,6 +35,7 @@ Snapshot = Callable[[], Data | None]
 OnFull = Literal["wait", "raise", "keep"]
 H = TypeVar("H", bound=Handler)
 
+_RUNS: Final = get_args(Run)
 ON_FULL_TIMEOUT_S: Final = 30.0  # a ``send`` that waits for peers ends after that
 
 
@@ -107,6 +108,8 @@ class Comm:
         open_msg: the ``comm_open`` that made this comm here; None where this end opened.
     """
 
+    _own_requests: Requests | None = None  # made when first needed: most comms never ask
+
     def __init__(  # noqa: PLR0913 (the classic signature)
         self,
         target_name: str = "comm",
@@ -129,9 +132,6 @@ class Comm:
         self._made_under = self._manager.runtime.parent()
         runtime = self._manager.runtime_for(self._run)
         self._delivery = Delivery(runtime, self._manager.limits, self.__str__)
-        self._requests = Requests(
-            self._record.comm_id, self._send_entry, runtime, self._manager, self.__str__
-        )
         self._history = history
         self._snapshot: Snapshot | None = None
         self.target_module = target_module
@@ -449,6 +449,22 @@ class Comm:
         self._requests.handle(name, f)
         return f
 
+    @property
+    def _requests(self) -> Requests:
+        if self._own_requests is None:
+            runtime = self._manager.runtime_for(self._run)
+            made = Requests(
+                self._record.comm_id, self._send_entry, runtime, self._manager, self.__str__
+            )
+            vars(self).setdefault("_own_requests", made)  # one only, whatever another thread does
+        requests: Requests = vars(self)["_own_requests"]
+        return requests
+
+    def _end_requests(self, error: TsushinError) -> None:
+        """The comm is closed: every wait for an answer ends. For the manager."""
+        if self._own_requests is not None:
+            self._own_requests.end(error)
+
     def _send_entry(self, data: Data | None, entry: JsonObject, *, to: str | None = None) -> None:
         self._manager.send_comm(self, self._encoded(data, None, None, entry=entry), to=to)
 
@@ -551,6 +567,6 @@ class Comm:
 
 def check_run(run: Run) -> Run:
     """Return ``run``, or raise ValueError where it is none."""
-    if run not in get_args(Run):
+    if run not in _RUNS:
         raise ValueError(f"run: expected 'main' or 'thread', got {quote(run)}")
     return run

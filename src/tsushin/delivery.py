@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections import deque
 from collections.abc import Callable
 
 from tsushin.errors import RemoteProtocolError, TsushinError
@@ -35,13 +34,30 @@ class Delivery:
         about: how errors name the comm.
     """
 
+    __slots__ = (
+        "_about",
+        "_arrivals",
+        "_busy",
+        "_close",
+        "_ended",
+        "_expected",
+        "_inbox",
+        "_lock",
+        "_missed",
+        "_on_close",
+        "_on_gap",
+        "_on_msg",
+        "_runtime",
+    )
+
     def __init__(self, runtime: Runtime, limits: Limits, about: Callable[[], str]) -> None:
         self._runtime = runtime
         self._about = about
         self._lock = threading.Lock()
         self._inbox = Inbox(limits)
-        self._expected: deque[Expected[ClassicMessage]] = deque()
-        self._arrivals: deque[Expected[None]] = deque()
+        # Lists: there are many comms, and an empty deque takes 760 bytes.
+        self._expected: list[Expected[ClassicMessage]] = []
+        self._arrivals: list[Expected[None]] = []
         self._on_msg: Handler | None = None
         self._on_close: Handler | None = None
         self._close: Message | None = None  # arrived, and not yet given to on_close
@@ -69,7 +85,8 @@ class Delivery:
                 self._busy = True  # the common case: nothing is kept, so nothing is measured
         if dropped:
             self.tell_gap(dropped)
-        if at_once is None or self._run(at_once, message, "on_msg"):
+        is_over = at_once is None or self._run(at_once, message, "on_msg")
+        if is_over and (len(self._inbox) or self._close is not None):
             self._pump()
         self._arrived()
 
@@ -106,8 +123,8 @@ class Delivery:
     def _end_waits(self, ended: TsushinError) -> None:
         with self._lock:
             self._ended = ended
-            waiting, self._expected = self._expected, deque()
-            arrivals, self._arrivals = self._arrivals, deque()
+            waiting, self._expected = self._expected, []
+            arrivals, self._arrivals = self._arrivals, []
         for expected in waiting:
             expected.fail(ended)
         for arrival in arrivals:
@@ -210,7 +227,7 @@ class Delivery:
 
     def _settle_expected(self, message: Message) -> bool:
         while self._expected:
-            expected = self._expected.popleft()
+            expected = self._expected.pop(0)
             if expected.is_waiting() and expected.settle(to_classic(message)):
                 return True
         return False
@@ -219,7 +236,7 @@ class Delivery:
         if not self._arrivals:
             return
         with self._lock:
-            arrivals, self._arrivals = self._arrivals, deque()
+            arrivals, self._arrivals = self._arrivals, []
         for expected in arrivals:
             if expected.is_waiting():
                 expected.settle(None)

@@ -536,7 +536,8 @@ class CommManager:
         for comm in list(self.comms.values()):
             if isinstance(comm, Comm):
                 comm._delivery.renew_lock()
-                comm._requests.renew_lock()
+                if comm._own_requests is not None:
+                    comm._own_requests.renew_lock()
 
     def close_all(self, reason: str) -> None:
         """Close every comm made here by us, telling the peer why. For a host that shuts down."""
@@ -621,8 +622,8 @@ class CommManager:
 
     def _look_at_requests(self) -> None:
         for comm in list(self.comms.values()):
-            if isinstance(comm, Comm):
-                comm._requests.peers_changed()
+            if isinstance(comm, Comm) and comm._own_requests is not None:
+                comm._own_requests.peers_changed()
 
     # What ``Requests`` asks (``Asking``).
 
@@ -716,7 +717,7 @@ class CommManager:
             done(error)
             return
         self.sessions.accept(comm.comm_id, message.session)
-        if inspect.isawaitable(result):
+        if result is not None and inspect.isawaitable(result):
             self.runtime.spawn(result, done)
 
     def _leave_or_refuse(self, event: Opened, comm: Comm) -> None:
@@ -772,7 +773,7 @@ class CommManager:
         if isinstance(comm, Comm):
             data = message.content["data"]
             error = CommClosed(f"{comm} was closed by the peer", closed_by="there", data=data)
-            comm._requests.end(error)
+            comm._end_requests(error)
             self.sessions.peers.forget(comm.comm_id, error)
             comm._delivery.close(message, error)
 
@@ -780,7 +781,7 @@ class CommManager:
         comm = self.comms.pop(event.comm_id, None)
         if isinstance(comm, Comm):
             lost = error or CommClosed(f"{comm} was lost: {event.reason}", closed_by="lost")
-            comm._requests.end(lost)
+            comm._end_requests(lost)
             self.sessions.peers.forget(comm.comm_id, lost)
             comm._delivery.close(self._loss_message(event), lost)
 
@@ -803,7 +804,7 @@ class CommManager:
 
     def _end(self, comm: Comm) -> None:
         error = CommClosed(f"{comm} was closed", closed_by="here")
-        comm._requests.end(error)
+        comm._end_requests(error)
         self.sessions.peers.forget(comm.comm_id, error)
         comm._delivery.end(error)
 

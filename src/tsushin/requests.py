@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import threading
 import traceback
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -139,7 +138,7 @@ class Requests:
         self._sending: dict[str, _Sending] = {}
         self._cancels: dict[str, Cancel] = {}  # by request: ends the async function that answers
         self._running = 0
-        self._queue: deque[tuple[Asked, Message]] = deque()
+        self._queue: list[tuple[Asked, Message]] = []
 
     # ------------------------------------------------------------------ asking
 
@@ -341,7 +340,7 @@ class Requests:
     def cancel_answer(self, req: str) -> None:
         """Nobody waits for this answer any more: end the function that makes it. Any thread."""
         with self._lock:
-            self._queue = deque(one for one in self._queue if one[0].req != req)
+            self._queue = [one for one in self._queue if one[0].req != req]
             cancel = self._cancels.pop(req, None)
         if cancel is not None:
             cancel()
@@ -408,7 +407,7 @@ class Requests:
             with self._lock:
                 self._running -= 1
                 is_wanted = self._cancels.pop(asked.req, None) is not None
-                following = self._queue.popleft() if self._queue else None
+                following = self._queue.pop(0) if self._queue else None
             if error is not None and is_wanted:
                 self._fail(asked, error, message)
             if following is not None:

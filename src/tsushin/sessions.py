@@ -252,6 +252,8 @@ class Sessions:
             wants_sent, self._wants_sent = self._wants_sent, []
             for expected in wants_sent:
                 expected.settle(None)
+        if not self._wants_drained:
+            return
         for comm_id, expected in self._wants_drained:
             if self._profile.is_drained(comm_id):
                 expected.settle(None)
@@ -270,7 +272,8 @@ class Sessions:
             events = self._profile.events()
         if fault is not None:
             self._runtime.fault(fault)
-        self._meet(events)
+        if events:
+            self._meet(events)
         return arrived
 
     # ------------------------------------------------------------------ coming and going

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from kernel.peer import data_of, printed, started
-from tsushin.kernel.shell_channel import LoopShell, ThreadedShell, has_parent_here, tap
+from tsushin.kernel.shell_channel import LoopShell, ThreadedShell, request_here, tap
 
 ANY = SimpleNamespace()
 
@@ -80,9 +80,9 @@ print("heard" if seen else "deaf")
 def test_a_thread_of_the_user_works_on_no_request(kernel):
     messages = kernel.run("""
 import threading
-from tsushin.kernel.shell_channel import has_parent_here
-found = [has_parent_here(kernel)]
-thread = threading.Thread(target=lambda: found.append(has_parent_here(kernel)))
+from tsushin.kernel.shell_channel import request_here
+found = [request_here(kernel) is not None]
+thread = threading.Thread(target=lambda: found.append(request_here(kernel) is not None))
 thread.start(), thread.join()
 print(found)
 """)
@@ -90,7 +90,8 @@ print(found)
 
 
 def test_a_kernel_that_keeps_one_parent_for_all_has_it_on_the_main_thread():
-    assert has_parent_here(ANY) is True
+    kernel = SimpleNamespace(get_parent=lambda: {"header": {}})
+    assert request_here(kernel) == {"header": {}}
 
 
 def test_what_was_printed_comes_before_what_is_sent_after_it(kernel):  # bug 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, fields
 from typing import get_args
 
 import pytest
@@ -24,11 +23,11 @@ def test_every_event_class_is_in_the_union():
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k is not ProtocolFault])
 def test_an_event_names_its_comm(kind):
-    assert fields(kind)[0].name == "comm_id"
+    assert kind.__struct_fields__[0] == "comm_id"
 
 
 def test_an_event_cannot_be_changed():
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         Lost("c1", "gone").reason = "else"
 
 

@@ -157,7 +157,7 @@ class KernelCommManager(CommManager):
     def send_comm(self, comm: Comm, encoded: Encoded, **ways: Any) -> None:
         """See ``CommManager.send_comm``; towards plain frontends not faster than a server passes on."""
         pause_s = self.pace.pause() if self.sessions.is_for_plain(comm.comm_id) else 0.0
-        if ways.get("coalesce") is None:
+        if pause_s and ways.get("coalesce") is None:
             self.pace.sleep(pause_s)
         super().send_comm(comm, encoded, **ways, pause_s=pause_s)
 

@@ -62,6 +62,8 @@ class Pace:
 
     def pause(self) -> float:
         """Return how long a message has to wait, in seconds: at most a moment, ``1 / PER_S``."""
+        if self._left >= 1:  # at least that much: nobody need look at the clock
+            return 0.0
         with self._lock:
             self._refill()
             return max(0.0, 1 - self._left) / PER_S

@@ -322,11 +322,16 @@ def has_parent_in_context(kernel: Kernel) -> bool:
     return isinstance(parent_var, ContextVar) and parent_var.get(None) is not None
 
 
-def has_parent_here(kernel: Kernel) -> bool:
-    """Say whether this thread works on a request: whether ``kernel.get_parent()`` is about it."""
-    if isinstance(getattr(kernel, "_shell_parent", None), ContextVar):
-        return has_parent_in_context(kernel)
-    return threading.current_thread() is threading.main_thread()
+# Any: a message as ipykernel has it.
+def request_here(kernel: Kernel) -> dict[str, Any] | None:
+    """Return the request that this thread works on; None where it works on none."""
+    parent_var = getattr(kernel, "_shell_parent", None)
+    request: dict[str, Any] | None = None
+    if isinstance(parent_var, ContextVar):
+        request = parent_var.get(None)
+    elif threading.current_thread() is threading.main_thread():
+        request = kernel.get_parent()
+    return request
 
 
 # Any: what the variables hold is ipykernel's.

@@ -22,7 +22,7 @@ from typing import Any
 
 from tsushin.errors import LocalProtocolError, RemoteProtocolError
 from tsushin.kernel.handled import handled, handling, shown_under
-from tsushin.kernel.shell_channel import flush, has_parent_here, parent_here
+from tsushin.kernel.shell_channel import flush, parent_here, request_here
 from tsushin.kernel.shell_delivery import ShellDelivery
 from tsushin.protocol.messages import JsonObject, Message
 from tsushin.runtime import Cancel
@@ -141,9 +141,12 @@ class ShellRuntime:
         known = shown_under() or handled()
         if known is not None:
             return known
-        if made_under and not has_parent_here(self._kernel):
-            return made_under
-        header: JsonObject = self._kernel.get_parent().get("header", {})
+        request = request_here(self._kernel)
+        if request is None:
+            if made_under:
+                return made_under
+            request = self._kernel.get_parent()
+        header: JsonObject = request.get("header", {})
         return header
 
     def poll(self, comm_id: str | None) -> int:

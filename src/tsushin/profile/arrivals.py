@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import inf
+from operator import attrgetter
 from typing import Final, Protocol
 
 from tsushin.errors import RemoteProtocolError
@@ -30,6 +31,7 @@ ACK_LATE_S: Final = 0.5
 # A receiver asks for what is missing at once, and again with twice the pause.
 ASK_S: Final = 1.0
 MAX_ASKS: Final = 5  # then, after 31 s in all, what is missing is given up
+_nbytes: Final = attrgetter("nbytes")
 MAX_HELD: Final = 4096  # messages behind a hole
 MAX_HELD_BYTES: Final = 64 << 20  # the same, of their buffers
 
@@ -64,7 +66,7 @@ class Arrivals:
         event: Callable[[ProfileEvent], None],
         take_in: TakeIn,
     ) -> None:
-        self._session = session
+        self._addressed = (None, session)
         self._peers = peers
         self._limits = limits
         self._say = say
@@ -90,14 +92,14 @@ class Arrivals:
         sequence = peer.sequence(comm_id)
         is_new = number >= sequence.next and number not in sequence.held
         handed_on = self._hand_on(peer, comm_id, sequence.take(number, message), now)
-        is_users = not is_control(comm_id)
-        if is_users and handed_on and handed_on[-1].msg_type == "comm_close":
+        if handed_on and handed_on[-1].msg_type == "comm_close" and not is_control(comm_id):
             self._end(peer, comm_id)
         if len(sequence.held) > MAX_HELD or sequence.held_bytes > MAX_HELD_BYTES:
             self.give_up(peer, comm_id, min(sequence.held) - 1, now)
-        self._look(peer, comm_id, now)
+        if sequence.held or sequence.known >= sequence.next:
+            self._look(peer, comm_id, now)
         if is_new:
-            self.note(peer, comm_id, now, sum(buffer.nbytes for buffer in message.buffers))
+            self.note(peer, comm_id, now, sum(map(_nbytes, message.buffers)))
         else:  # the peer may not have heard that it is here; however many come, once is enough
             peer.due.add(comm_id)
             peer.ack_at = min(peer.ack_at, now + ACK_LATE_S)
@@ -108,12 +110,12 @@ class Arrivals:
     ) -> list[Message]:
         """Return what is for this end's comms, without what the profile put on it; pieces joined."""
         handed_on: list[Message] = []
-        sequence = peer.sequence(comm_id)
+        sequence, is_said = peer.sequence(comm_id), is_control(comm_id)
         for message in messages:
-            if is_control(comm_id):
+            if is_said:
                 handed_on += self._hand_on_control(peer, message, now)
                 continue
-            if addressee(message) not in (None, self._session):
+            if addressee(message) not in self._addressed:
                 continue
             try:
                 whole = self._join(sequence, without_number(message))

@@ -125,6 +125,7 @@ class Control:
     marked: Number = 0
 
 
+_OF_THE_NUMBER: Final = ("n", "to")
 _NOTHING: Final[JsonObject] = msgspec.to_builtins(Control())
 
 
@@ -213,9 +214,7 @@ def number_of(message: Message) -> int | None:
     """Return the number of a user message, or None where it has none (or something else in its place)."""
     ours = message.metadata.get("tsushin")
     number = ours.get("n") if isinstance(ours, dict) else None
-    return (
-        number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else None
-    )
+    return number if type(number) is int and number > 0 else None  # and no bool
 
 
 def addressee(message: Message) -> str | None:
@@ -228,13 +227,13 @@ def addressee(message: Message) -> str | None:
 def with_entry(message: Message, entry: JsonObject) -> Message:
     """Return the message with more in ``metadata.tsushin``."""
     ours = message.metadata.get("tsushin")
-    return _with_ours(message, {**(ours if isinstance(ours, dict) else {}), **entry})
+    return _with_ours(message, {**ours, **entry} if isinstance(ours, dict) else entry)
 
 
 def without_number(message: Message) -> Message:
     """Return the message as its sender's user made it: without a number, and whom it is for."""
     ours = message.metadata.get("tsushin", {})
-    return _with_ours(message, {key: ours[key] for key in ours if key not in ("n", "to")})
+    return _with_ours(message, {key: ours[key] for key in ours if key not in _OF_THE_NUMBER})
 
 
 def without_body(message: Message) -> Message:
@@ -245,9 +244,9 @@ def without_body(message: Message) -> Message:
 
 
 def _with_ours(message: Message, ours: JsonObject) -> Message:
-    metadata = {key: value for key, value in message.metadata.items() if key != "tsushin"}
-    if ours:
-        metadata["tsushin"] = ours
+    metadata = {**message.metadata, "tsushin": ours}
+    if not ours:
+        del metadata["tsushin"]
     return Message(
         message.channel,
         message.header,

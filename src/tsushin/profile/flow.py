@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from tsushin.errors import QueueFull
 from tsushin.protocol.messages import Message, SessionId
 
@@ -49,7 +51,10 @@ class Flight:
 
     def left(self, comm_id: str, number: int, nbytes: int) -> None:
         """A message was sent."""
-        self._sizes.setdefault(comm_id, deque()).append((number, nbytes))
+        sizes = self._sizes.get(comm_id)
+        if sizes is None:
+            sizes = self._sizes[comm_id] = deque()
+        sizes.append((number, nbytes))
         self.count += 1
         self.nbytes += nbytes
 
@@ -77,8 +82,7 @@ class Flight:
             self.window = max(MIN_WINDOW, self.window / 2)
 
 
-@dataclass(slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, eq=False):
     """A message that waits to be sent.
 
     Attributes:
@@ -102,7 +106,8 @@ class Waiting:
     @property
     def comm_id(self) -> str:
         """The comm that it is of."""
-        return str(self.message.content["comm_id"])
+        comm_id: str = self.message.content["comm_id"]
+        return comm_id
 
 
 class Queue:

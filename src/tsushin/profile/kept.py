@@ -30,7 +30,7 @@ class Kept:
         self._count = count
         self._limits = limits
         self._open: Message | None = None
-        self._messages: deque[tuple[Message, int]] = deque()
+        self._messages: deque[tuple[Message, int]] | None = deque() if count else None
         self._open_bytes = 0
         self.nbytes: int = 0
 
@@ -40,6 +40,8 @@ class Kept:
             if nbytes <= MAX_OPEN_BYTES:
                 self._open, self._open_bytes = message, nbytes
                 self.nbytes += nbytes
+            return
+        if self._messages is None:
             return
         self._messages.append((message, nbytes))
         self.nbytes += nbytes
@@ -51,4 +53,4 @@ class Kept:
         """Return what is kept, in order; the open first, or nothing where it is not kept."""
         if self._open is None:
             return []
-        return [self._open, *(message for message, _ in self._messages)]
+        return [self._open, *(message for message, _ in self._messages or ())]

@@ -89,7 +89,11 @@ class Incoming:
                 self.held_bytes += _nbytes(message)
             return []
         self.next += 1
-        return [message, *self._run()]
+        return [message, *self._run()] if self.held else self._alone(message)
+
+    def _alone(self, message: Message) -> list[Message]:
+        self.asked = 0
+        return [message]
 
     def missing(self) -> tuple[int, int] | None:
         """Return the first and the last number of the oldest hole; None where there is none."""

@@ -180,7 +180,10 @@ class Profile:
         """Return when ``tick`` is due next; infinity while nothing is."""
         if self._is_paused():
             return inf
-        return min([self._outbox.paced_until, *(p.deadline() for p in self.peers.values())])
+        deadline = self._outbox.paced_until
+        for peer in self.peers.values():
+            deadline = min(deadline, peer.deadline())
+        return deadline
 
     def messages_to_send(self) -> list[tuple[Message, SessionId | None]]:
         """Take everything to be sent, in order, each with the session by whose lane it goes.

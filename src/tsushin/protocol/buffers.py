@@ -93,7 +93,9 @@ def encode_data(
     Raises:
         TypeError: something JSON cannot carry, named by its path; ``data`` is no mapping.
     """
-    views = [_byte_view(b, f"buffers[{i}]", copy=copy) for i, b in enumerate(buffers or ())]
+    views: list[memoryview] = []
+    if buffers:
+        views = [_byte_view(b, f"buffers[{i}]", copy=copy) for i, b in enumerate(buffers)]
     lifted = _Lifted(first=len(views), copy=copy)
     kept_data = _keep_object("data", data, lifted)
     kept_metadata: JsonObject = {}
@@ -208,7 +210,7 @@ def _keep(value: Any, path: Path, root: str, lifted: _Lifted | None) -> Any:
 def _keep_items(value: dict[Any, Any], path: Path, root: str, lifted: _Lifted | None) -> Any:
     changed = {}
     for key, item in value.items():
-        if type(item) in _SAFE and type(key) is str:
+        if type(key) is str and (type(item) in _SAFE or (type(item) is float and isfinite(item))):
             continue
         if not isinstance(key, str):
             raise TypeError(

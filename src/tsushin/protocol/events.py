@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from tsushin.errors import RemoteProtocolError
 from tsushin.protocol.messages import CommId, Message
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """The peer opened a comm to a target that is known here. Run the target, or ``refuse``."""
 
     comm_id: CommId
@@ -18,48 +17,42 @@ class Opened:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """A ``comm_msg`` for an open comm."""
 
     comm_id: CommId
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(msgspec.Struct, frozen=True):
     """The peer closed the comm."""
 
     comm_id: CommId
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True):
     """The comm is gone without a ``comm_close``. ``reason`` is for people."""
 
     comm_id: CommId
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Late:
+class Late(msgspec.Struct, frozen=True):
     """The message crossed a close on its way: normal, to be counted at most."""
 
     comm_id: CommId
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(msgspec.Struct, frozen=True):
     """The message is about a comm this end has no part in: normal at a frontend, odd at a kernel."""
 
     comm_id: CommId
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class ProtocolFault:
+class ProtocolFault(msgspec.Struct, frozen=True):
     """The peer broke a rule; nothing changed. Send ``error.reply`` if it is not None, and report."""
 
     error: RemoteProtocolError

@@ -24,7 +24,6 @@ Spec: Jupyter messaging, "Custom Messages".
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NotRequired, TypedDict
@@ -143,7 +142,7 @@ class Router:
         self._live: dict[CommId, CommRecord] = {}
         self._closed: dict[CommId, None] = {}  # a set in the order they closed; no data is kept
         self._waiting = WaitingRoom(limits)  # used with "keep" only
-        self._events: deque[Event] = deque()
+        self._events: list[Event] = []
         self._outgoing: list[Message] = []
 
     # ------------------------------------------------------------------ asking
@@ -163,11 +162,11 @@ class Router:
 
     def next_event(self) -> Event | None:
         """Take the oldest event, or None. Call until None after each ``receive`` and ``lose``."""
-        return self._events.popleft() if self._events else None
+        return self._events.pop(0) if self._events else None
 
     def events(self) -> list[Event]:
         """Take every event there is, in order: ``next_event`` until None."""
-        events, self._events = list(self._events), deque()
+        events, self._events = self._events, []
         return events
 
     def messages_to_send(self) -> list[Message]:
@@ -243,12 +242,13 @@ class Router:
             self._receive_for_waiting(comm_id, message, given)
             return
         record = self._live.get(comm_id)
-        match advance(self._state(comm_id), given):
+        state = self._state(comm_id) if record is None else record.state
+        match advance(state, given):
+            case State.OPEN:
+                self._events.append(Received(comm_id, message))
             case State.CLOSED if record is not None:
                 self._finish(record, "there", content["data"])
                 self._events.append(Closed(comm_id, message))
-            case State.OPEN:
-                self._events.append(Received(comm_id, message))
             case LateOutcome.LATE:
                 self._events.append(Late(comm_id, message))
             case _:  # never opened here: somebody else's comm, or one of an earlier life
@@ -300,7 +300,8 @@ class Router:
             CommClosed: the comm is closed; the error has the data of the close.
             CommNotOpen: it was never opened.
         """
-        _next_state(record, Input.SEND_MSG)
+        if record.state is not State.OPEN:  # then nothing may be sent: say why
+            _next_state(record, Input.SEND_MSG)
         self._queue("comm_msg", {"comm_id": record.comm_id, "data": sent.data}, sent, now)
 
     def send_close(self, record: CommRecord, sent: Outgoing, now: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from operator import le
 from typing import Literal
@@ -27,17 +27,17 @@ class Layout:
         kind: integer as in ``struct``: "I" 4 bytes, "Q" 8 bytes.
         least_parts: parts ahead of the buffers, always present.
         has_end: whether one more offset tells where the last part ends.
+        width: size of one integer, in bytes.
     """
 
     order: Literal["<", ">"]
     kind: Literal["I", "Q"]
     least_parts: int
     has_end: bool
+    width: int = field(init=False)
 
-    @property
-    def width(self) -> int:
-        """Size of one integer, in bytes."""
-        return 4 if self.kind == "I" else 8
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "width", 4 if self.kind == "I" else 8)
 
     def join(self, parts: Sequence[bytes | memoryview]) -> bytes:
         """Return the frame of ``parts`` (byte views); each part is copied once.
