@@ -1,21 +1,33 @@
 """Run the variants of a row side by side: every round asks each for one batch, in a rotating order.
 
 Timings on a shared machine drift by a factor of two within minutes. Interleaving puts every variant
-under the same weather, so ratios of medians mean something where absolute figures do not.
+under the same weather, so ratios of medians mean something where absolute figures do not. Nothing is pinned to
+a core. What the weather was is measured too: a fixed piece of work, timed before each round.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from bench.row import load_rows
+
+STARTS = 4  # at a time: each is a kernel, or a server and a kernel
+READY_S = 120.0
+BATCH_S = 120.0
+END_S = 30.0
+MIN_ROUNDS = 3
+MIN_FOR_P99 = 500  # below that it would be the mean of fewer than five values
+LOOP = 20_000  # sums of ten numbers: some milliseconds
 
 
 @dataclass(slots=True)
@@ -25,28 +37,81 @@ class Result:
     Attributes:
         values: everything measured, in the row's unit.
         medians: the median of each round's batch.
-        p99: the 99th percentile over all rounds.
-        cost: CPU seconds and peak bytes of its processes.
+        sent, arrived: counts of messages, in rows that count them.
+        cpu_s: CPU seconds of its processes while it was measured.
+        peak_bytes: what they had resident at their highest, summed.
+        why_not: empty, or why there are no figures.
+        has_failed: whether that is an error rather than something this machine lacks.
     """
 
     values: list[float] = field(default_factory=list)
     medians: list[float] = field(default_factory=list)
-    cost: dict[str, float] = field(default_factory=dict)
+    sent: int = 0
+    arrived: int = 0
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
+    why_not: str = ""
+    has_failed: bool = False
+
+    def add(self, answer: dict[str, Any]) -> None:
+        """Take in one batch."""
+        self.sent += answer["sent"]
+        self.arrived += answer["arrived"]
+        self.cpu_s += answer["cpu_s"]
+        if answer["values"]:
+            self.values += answer["values"]
+            self.medians.append(statistics.median(answer["values"]))
 
     @property
-    def median(self) -> float:
+    def median(self) -> float | None:
         """The median of the rounds' medians."""
-        return statistics.median(self.medians)
+        return statistics.median(self.medians) if self.medians else None
 
     @property
-    def spread(self) -> tuple[float, float]:
+    def spread(self) -> tuple[float, float] | None:
         """The lowest and highest median of a round."""
-        return min(self.medians), max(self.medians)
+        return (min(self.medians), max(self.medians)) if self.medians else None
 
     @property
-    def p99(self) -> float:
-        """The 99th percentile over everything measured."""
+    def p99(self) -> float | None:
+        """The 99th percentile over everything measured; None where that is too little."""
+        if len(self.values) < MIN_FOR_P99:
+            return None
         return statistics.quantiles(self.values, n=100)[98]
+
+    @property
+    def lost(self) -> float | None:
+        """The share of messages that did not arrive; None in rows that do not count them."""
+        return 1 - self.arrived / self.sent if self.sent else None
+
+    def figure(self, name: str) -> float | None:
+        """Return one figure: "median", "p99" or "lost"."""
+        figures = {"median": self.median, "p99": self.p99, "lost": self.lost}
+        return figures[name]
+
+
+@dataclass(slots=True)
+class Weather:
+    """What else went on while a row was measured.
+
+    Attributes:
+        load: the system's load average over a minute, at the beginning and the end.
+        loop_ms: how long the same work took before each round.
+    """
+
+    load: tuple[float, float] = (0.0, 0.0)
+    loop_ms: list[float] = field(default_factory=list)
+
+    def look(self) -> None:
+        """Time the fixed work once."""
+        begun = time.perf_counter()
+        for _ in range(LOOP):
+            sum(range(10))
+        self.loop_ms.append((time.perf_counter() - begun) * 1e3)
+
+
+class WorkerEnded(RuntimeError):
+    """A worker ended, or was ended, where an answer was expected."""
 
 
 class Worker:
@@ -60,33 +125,47 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._read()
 
-    def batch(self) -> list[float]:
+    def ready(self) -> dict[str, Any]:
+        """Wait until it is set up, or says why it cannot be."""
+        return self._read(READY_S)
+
+    def batch(self) -> dict[str, Any]:
         """Ask for one batch."""
         stdin = self._pipe(self._process.stdin)
         stdin.write("go\n")
         stdin.flush()
-        values: list[float] = self._read()["values"]
-        return values
+        return self._read(BATCH_S)
 
-    def finish(self) -> dict[str, float]:
-        """End the process and return what it cost."""
+    def no_more(self) -> None:
+        """Tell it that no batch is asked for any more; it begins to tear down."""
         self._pipe(self._process.stdin).close()
-        cost: dict[str, float] = self._read()
-        self._process.wait(30)
-        return cost
 
-    def kill(self) -> None:
-        """End the process whatever it does."""
+    def finish(self) -> int:
+        """Wait for its end and return the most memory it had."""
+        peak: int = self._read(END_S)["peak_bytes"]
+        self._process.wait(END_S)
+        return peak
+
+    def end(self) -> None:
+        """End the process whatever it does: first so that it can tear down what it started."""
         if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait(10)
+            self._process.terminate()
+            try:
+                self._process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(END_S)
 
-    def _read(self) -> dict[str, Any]:
-        line = self._pipe(self._process.stdout).readline()
+    def _read(self, timeout_s: float) -> dict[str, Any]:
+        watch = threading.Timer(timeout_s, self._process.terminate)
+        watch.start()
+        try:
+            line = self._pipe(self._process.stdout).readline()
+        finally:
+            watch.cancel()
         if not line:
-            raise RuntimeError(f"bench worker {self.name} ended early; its error is above")
+            raise WorkerEnded(f"ended, or gave no answer within {timeout_s:g} s")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -104,28 +183,97 @@ def worker(module: str, row_name: str, variant: str) -> Iterator[Worker]:
     try:
         yield started
     finally:
-        started.kill()
+        started.end()
+
+
+@dataclass(slots=True)
+class Running:
+    """One variant while its row is measured."""
+
+    worker: Worker
+    result: Result
+
+    def is_up(self) -> bool:
+        """Wait until it is set up; where it cannot be, keep why."""
+        try:
+            answer = self.worker.ready()
+        except WorkerEnded as why:
+            answer = {"failed": f"its worker {why}"}
+        self.result.why_not = answer.get("unavailable") or answer.get("failed") or ""
+        self.result.has_failed = "failed" in answer
+        return not self.result.why_not
+
+    def measure(self, *, keep: bool) -> bool:
+        """Take one batch; return whether there can be another."""
+        try:
+            answer = self.worker.batch()
+            if "failed" in answer:
+                raise WorkerEnded(answer["failed"])
+        except (WorkerEnded, BrokenPipeError) as why:
+            self.fail(why)
+            return False
+        if keep:
+            self.result.add(answer)
+        return True
+
+    def finish(self) -> None:
+        """End it and keep what memory it had."""
+        try:
+            self.result.peak_bytes = self.worker.finish()
+        except (WorkerEnded, BrokenPipeError, subprocess.TimeoutExpired) as why:
+            self.fail(why)
+
+    def fail(self, why: Exception) -> None:
+        """It has no figures: those taken before something broke are not shown either."""
+        self.result.why_not = f"its worker {why}"
+        self.result.has_failed = True
 
 
 def run_row(
-    module: str, row_name: str, *, rounds: int, progress: Callable[[str], None]
-) -> dict[str, Result]:
-    """Measure every variant of a row, ``rounds`` batches each, interleaved; the first is warm-up."""
+    module: str,
+    row_name: str,
+    *,
+    rounds: int,
+    seconds: float,
+    progress: Callable[[str], None],
+) -> tuple[dict[str, Result], Weather]:
+    """Measure every variant of a row, interleaved.
+
+    Args:
+        rounds: batches of each variant at most.
+        seconds: no round begins after so many, once there are three.
+    """
     row = load_rows(module)[row_name]
     results = {name: Result() for name in row.variants}
+    weather = Weather()
+    begin = os.getloadavg()[0]
     with ExitStack() as stack:
-        workers = {
-            name: stack.enter_context(worker(module, row_name, name)) for name in row.variants
-        }
-        order = list(workers)
-        for number in range(rounds + 1):
-            progress(f"{module} {row_name}: round {number}/{rounds}")
-            for name in order:
-                values = workers[name].batch()
-                if number > 0:
-                    results[name].values += values
-                    results[name].medians.append(statistics.median(values))
-            order.append(order.pop(0))
-        for name, each in workers.items():
-            results[name].cost = each.finish()
-    return results
+        running: list[Running] = []
+        for names in groups(list(row.variants), STARTS):
+            progress(f"{module} {row_name}: starting {', '.join(names)}")
+            new = [
+                Running(stack.enter_context(worker(module, row_name, name)), results[name])
+                for name in names
+            ]
+            running += [each for each in new if each.is_up()]
+        last = min(rounds, row.rounds or rounds)
+        begun = time.monotonic()
+        for number in range(1 - row.warm_up, 1 + last):
+            weather.look()
+            progress(f"{module} {row_name}: {f'round {number} of {last}' if number else 'warm-up'}")
+            running = [each for each in running if each.measure(keep=number > 0)]
+            running = running[1:] + running[:1]  # none is always first, or always after the same
+            if number >= MIN_ROUNDS and time.monotonic() - begun > seconds:
+                break
+        for each in running:
+            each.worker.no_more()
+        for each in running:
+            each.finish()
+    weather.load = (begin, os.getloadavg()[0])
+    return results, weather
+
+
+def groups(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Yield the names, so many at a time."""
+    for begin in range(0, len(names), size):
+        yield names[begin : begin + size]

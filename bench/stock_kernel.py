@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +19,7 @@ CELL_TIMEOUT_S = 60
 def stock_kernel() -> Iterator[BlockingKernelClient]:
     """Start a python3 kernel and a blocking client; both end with the block."""
     manager = KernelManager(kernel_name="python3")
-    manager.start_kernel()
+    manager.start_kernel(stderr=subprocess.DEVNULL)  # it warns of TCP; errors come in replies
     client = manager.client()
     client.start_channels()
     try:
@@ -50,3 +51,8 @@ def value_of(client: BlockingKernelClient, code: str, expression: str) -> Any:
         raise RuntimeError(json.dumps(content, indent=1))
     text = content["user_expressions"]["value"]["data"]["text/plain"]
     return json.loads(text.strip("'"))
+
+
+def send(client: BlockingKernelClient, msg_type: str, content: dict[str, object]) -> None:
+    """Send a message on shell, without waiting for anything."""
+    client.shell_channel.send(client.session.msg(msg_type, content))

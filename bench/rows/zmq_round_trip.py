@@ -6,36 +6,27 @@ limit is one frame there and back between two pyzmq sockets of two processes.
 
 from __future__ import annotations
 
-import asyncio
 import multiprocessing
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 
 import tsushin
-from bench.row import Batch, Row
-from bench.stock_kernel import run_cell, stock_kernel
+from bench.our_frontend import our_frontend
+from bench.row import Batch, Row, Setup, Target
+from bench.stock_kernel import run_cell, send, stock_kernel
+from bench.targets import MAIN_ECHO, STOCK_ECHO, THREAD_ECHO
 
 TRIPS = 100  # per batch
 ANSWER_TIMEOUT_S = 10
 MICRO = 1e6
-
-ECHO = """
-{prepare}
-def echo(comm, msg):
-    @comm.on_msg
-    def _(msg):
-        comm.send(msg["content"]["data"])
-get_ipython().kernel.comm_manager.register_target("echo", echo)
-"""
-STOCK_ECHO = ECHO.format(prepare="")
-OUR_ECHO = ECHO.format(prepare="import tsushin; tsushin.comm_manager()")
+STOCK = "jupyter_client + ipykernel"
 
 
-def stock_client(echo: str) -> Callable[[], AbstractContextManager[Batch]]:
+def stock_client(echo: str) -> Setup:
     """jupyter_client against a kernel prepared by ``echo``."""
 
     @contextmanager
@@ -45,50 +36,49 @@ def stock_client(echo: str) -> Callable[[], AbstractContextManager[Batch]]:
             send(client, "comm_open", {"comm_id": "c", "target_name": "echo", "data": {}})
             yield lambda: [stock_trip(client, n) for n in range(TRIPS)]
 
-    return setup
-
-
-def send(client: BlockingKernelClient, msg_type: str, content: dict[str, object]) -> None:
-    client.shell_channel.send(client.session.msg(msg_type, content))
+    return lambda: setup()
 
 
 def stock_trip(client: BlockingKernelClient, number: int) -> float:
     start = time.perf_counter()
     send(client, "comm_msg", {"comm_id": "c", "data": {"n": number}})
-    while client.get_iopub_msg(timeout=ANSWER_TIMEOUT_S)["msg_type"] != "comm_msg":
+    while (msg := client.get_iopub_msg(timeout=ANSWER_TIMEOUT_S))["msg_type"] != "comm_msg":
         pass
-    return (time.perf_counter() - start) * MICRO
+    taken = (time.perf_counter() - start) * MICRO
+    check(msg["content"]["data"], number)
+    return taken
 
 
-def our_client(echo: str) -> Callable[[], AbstractContextManager[Batch]]:
+def check(data: object, number: int) -> None:
+    """Raise if this is not the answer to that message."""
+    if data != {"n": number}:
+        raise RuntimeError(f"echo: expected number {number}, got {data}")
+
+
+async def our_trips(comm: tsushin.Comm) -> list[float]:
+    """Round trips at Tsushin's frontend."""
+    taken = []
+    for number in range(TRIPS):
+        start = time.perf_counter()
+        comm.send({"n": number})
+        msg = await comm.expect_msg(ANSWER_TIMEOUT_S)
+        taken.append((time.perf_counter() - start) * MICRO)
+        check(msg["content"]["data"], number)
+    return taken
+
+
+def our_client(echo: str, *, is_stock: bool = False, lane: bool = False) -> Setup:
     """Tsushin's frontend against a kernel prepared by ``echo``."""
-
-    @asynccontextmanager
-    async def connected() -> AsyncIterator[tsushin.Comm]:
-        async with tsushin.connect("python3") as fe:
-            await fe.execute(echo)
-            yield fe.comm_manager.new_comm("echo")
-
-    async def trips(comm: tsushin.Comm) -> list[float]:
-        taken = []
-        for number in range(TRIPS):
-            start = time.perf_counter()
-            comm.send({"n": number})
-            await comm.expect_msg(ANSWER_TIMEOUT_S)
-            taken.append((time.perf_counter() - start) * MICRO)
-        return taken
 
     @contextmanager
     def setup() -> Iterator[Batch]:
-        with asyncio.Runner() as runner:
-            link = connected()
-            comm = runner.run(link.__aenter__())
-            try:
-                yield lambda: runner.run(trips(comm))
-            finally:
-                runner.run(link.__aexit__(None, None, None))
+        with our_frontend(prepare="" if is_stock else echo, lane=lane) as end:
+            if is_stock:
+                end.cell(echo)
+            comm = end.fe.comm_manager.new_comm("echo")
+            yield lambda: end.run(our_trips(comm))
 
-    return setup
+    return lambda: setup()
 
 
 def echo_frames(port: int) -> None:
@@ -114,23 +104,28 @@ def raw_pyzmq() -> Iterator[Batch]:
 
 def raw_trip(socket: zmq.Socket[bytes]) -> float:
     start = time.perf_counter()
-    socket.send(b"x" * 100)
+    socket.send(b"x" * 400)
     socket.recv()
     return (time.perf_counter() - start) * MICRO
 
 
+VARIANTS: dict[str, Callable[[], AbstractContextManager[Batch]]] = {
+    STOCK: stock_client(STOCK_ECHO),
+    "jupyter_client + tsushin kernel": stock_client(THREAD_ECHO),
+    "tsushin frontend + ipykernel": our_client(STOCK_ECHO, is_stock=True),
+    'tsushin, run="thread"': our_client(THREAD_ECHO),
+    'tsushin, run="main"': our_client(MAIN_ECHO),
+    'tsushin, lane, run="thread"': our_client(THREAD_ECHO, lane=True),
+    'tsushin, lane, run="main"': our_client(MAIN_ECHO, lane=True),
+    "raw pyzmq, one frame": raw_pyzmq,
+}
 ROWS = {
     "echo": Row(
-        question="ZMQ round trip, idle kernel: send to answer at the frontend",
+        question="Python frontend, idle kernel, ZMQ (lane: beside it): send to answer",
         unit="µs",
-        baseline="jupyter_client + ipykernel",
+        baseline=STOCK,
         limit="raw pyzmq, one frame",
-        variants={
-            "jupyter_client + ipykernel": stock_client(STOCK_ECHO),
-            "jupyter_client + tsushin kernel": stock_client(OUR_ECHO),
-            "tsushin frontend + ipykernel": our_client(STOCK_ECHO),
-            "tsushin + tsushin": our_client(OUR_ECHO),
-            "raw pyzmq, one frame": raw_pyzmq,
-        },
+        targets=(Target('tsushin, run="thread"', 0.5, of=STOCK),),
+        variants=VARIANTS,
     )
 }
