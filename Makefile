@@ -21,7 +21,7 @@ check: ## linters, type checkers, import contracts and the project's own rules
 	@$(PYTHON) tools/prepare.py check
 	@$(RUN) tools/check.py
 
-bench: ## measure against the stock stack; JSON and a table
+bench: ## measure against the stock stack; a table, and build/bench.json
 	@$(PYTHON) tools/prepare.py bench
 	@$(RUN) -m bench
 

@@ -68,7 +68,9 @@ def main(
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(whole, indent=1) + "\n")
     console.print(f"[dim]{whole['took_s']:.0f} s in all; figures written to {out}[/]")
-    failed = [row for row in figures if any("failed" in v for v in figures[row]["variants"].values())]
+    failed = [
+        row for row in figures if any("failed" in v for v in figures[row]["variants"].values())
+    ]
     if failed:
         console.print(f"[red]failed:[/] {', '.join(failed)}")
         raise typer.Exit(1)

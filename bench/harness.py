@@ -1,12 +1,13 @@
 """Run the variants of a row side by side: every round asks each for one batch, in a rotating order.
 
 Timings on a shared machine drift by a factor of two within minutes. Interleaving puts every variant
-under the same weather, so ratios of medians mean something where absolute figures do not. Nothing is pinned to
-a core. What the weather was is measured too: a fixed piece of work, timed before each round.
+under the same weather, so ratios of medians mean something where absolute figures do not. Nothing is
+pinned to a core. What the weather was is measured too: a fixed piece of work, timed before each round.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
@@ -19,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from bench import ROOT
 from bench.row import load_rows
 
 STARTS = 4  # at a time: each is a kernel, or a server and a kernel
@@ -124,6 +126,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            cwd=ROOT,
         )
 
     def ready(self) -> dict[str, Any]:
@@ -143,7 +146,10 @@ class Worker:
 
     def finish(self) -> int:
         """Wait for its end and return the most memory it had."""
-        peak: int = self._read(END_S)["peak_bytes"]
+        answer = self._read(END_S)
+        if "failed" in answer:
+            raise WorkerEnded(f"could not tear down: {answer['failed']}")
+        peak: int = answer["peak_bytes"]
         self._process.wait(END_S)
         return peak
 
@@ -156,6 +162,9 @@ class Worker:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait(END_S)
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                self._pipe(pipe).close()
 
     def _read(self, timeout_s: float) -> dict[str, Any]:
         watch = threading.Timer(timeout_s, self._process.terminate)
@@ -207,10 +216,11 @@ class Running:
         """Take one batch; return whether there can be another."""
         try:
             answer = self.worker.batch()
-            if "failed" in answer:
-                raise WorkerEnded(answer["failed"])
         except (WorkerEnded, BrokenPipeError) as why:
-            self.fail(why)
+            self.fail(f"its worker {why}")
+            return False
+        if "failed" in answer:
+            self.fail(answer["failed"])
             return False
         if keep:
             self.result.add(answer)
@@ -221,11 +231,11 @@ class Running:
         try:
             self.result.peak_bytes = self.worker.finish()
         except (WorkerEnded, BrokenPipeError, subprocess.TimeoutExpired) as why:
-            self.fail(why)
+            self.fail(f"its worker {why}")
 
-    def fail(self, why: Exception) -> None:
+    def fail(self, why: str) -> None:
         """It has no figures: those taken before something broke are not shown either."""
-        self.result.why_not = f"its worker {why}"
+        self.result.why_not = why
         self.result.has_failed = True
 
 

@@ -74,7 +74,7 @@ def needs_extension() -> None:
 def jupyter_server(
     *, extension: bool = False, frontends: bool = False, settings: dict[str, object] | None = None
 ) -> Iterator[Server]:
-    """Run a server until the block ends; all but ``settings`` is as installed.
+    """Run a server until the block ends; all but ``settings`` and its pings is as installed.
 
     Raises:
         NotAvailable: the extension is asked for and there is none.
@@ -93,7 +93,10 @@ def jupyter_server(
             "ServerApp.port_retries": 0,
             "ServerApp.root_dir": folder,
             "IdentityProvider.token": TOKEN,
-            "ServerApp.jpserver_extensions": loaded,
+            # Said only where there is something to say: it replaces what is configured.
+            **({"ServerApp.jpserver_extensions": loaded} if loaded else {}),
+            # The least of clients answers no pings while others are measured, which takes minutes.
+            "ServerApp.tornado_settings": {"ws_ping_interval": 0},
             **(settings or {}),
         }
         command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]

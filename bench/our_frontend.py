@@ -1,7 +1,7 @@
 """Tsushin's Python frontend as a benchmark holds it: every call waits.
 
-Its loop runs on a thread all the time: it answers pings and confirms what came while other variants are measured. What
-is timed runs on that loop too, while the main thread sleeps.
+Its loop runs on a thread all the time: it answers pings and confirms what came while other variants
+are measured. What is timed runs on that loop too, while the main thread sleeps.
 """
 
 from __future__ import annotations

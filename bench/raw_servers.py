@@ -1,13 +1,15 @@
-"""Bare WebSocket servers on a thread beside a main thread that is idle or computes: ``python -m bench.raw_servers``.
+"""Bare WebSocket servers on a thread beside a main thread that is idle, or computes.
 
 What the lane is built on is among them; what it could be built on instead are the others. Each does the
-same: a message that begins with "out" is answered by so many bytes as it says, one that begins with "in" by two
-bytes, every other by itself. Prints its port.
+same: a message that begins with "out" is answered by so many bytes as it says, one that begins with
+"in" by two bytes, every other by itself. ``python -m bench.raw_servers NAME idle|busy`` prints its port.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import logging
 import socket
 import subprocess
 import sys
@@ -16,6 +18,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from bench import ROOT
+from bench.row import NotAvailable
 
 MAX_BYTES = 96 << 20  # of one message: 64 MiB and what is around it
 BUSY_INTERVAL_S = 0.0005  # as Tsushin sets it while messages meet a running cell
@@ -132,9 +137,15 @@ SERVERS: dict[str, Callable[[Say], None]] = {
 
 @contextmanager
 def raw_server(name: str, *, busy: bool = False) -> Iterator[int]:
-    """Run a server in a process of its own; yields its port."""
+    """Run a server in a process of its own; yields its port.
+
+    Raises:
+        NotAvailable: its library is not installed.
+    """
+    if name == "picows" and importlib.util.find_spec("picows") is None:
+        raise NotAvailable("picows is not installed; make bench does it")
     command = [sys.executable, "-m", "bench.raw_servers", name, "busy" if busy else "idle"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         watch = threading.Timer(START_S, process.kill)
         watch.start()
         try:
@@ -150,6 +161,7 @@ def raw_server(name: str, *, busy: bool = False) -> Iterator[int]:
 
 def main(name: str, state: str) -> None:
     """Serve on a thread; compute, or sleep, on this one."""
+    logging.disable(logging.WARNING)  # picows tells of every full socket
     ready = threading.Event()
 
     def say(port: int) -> None:

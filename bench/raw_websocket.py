@@ -36,9 +36,7 @@ def client_frame(payload: bytes) -> bytes:
 class RawWebSocket:
     """A connection to 127.0.0.1. Not for use by several threads."""
 
-    def __init__(
-        self, port: int, path: str = "/", headers: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, port: int, path: str = "/", headers: dict[str, str] | None = None) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._data = b""
@@ -58,6 +56,7 @@ class RawWebSocket:
             self._more()
         self.response, _, self._data = self._data.partition(b"\r\n\r\n")
         if b" 101 " not in self.response.partition(b"\r\n")[0]:
+            self._socket.close()
             raise ConnectionError(self.response.decode("latin-1"))
 
     def send(self, frame: bytes) -> None:

@@ -139,15 +139,15 @@ def as_table(row: Row, results: dict[str, Result]) -> Table:
     for name, result in results.items():
         table.add_row(*cells(row, name, result, base, counts=counts))
     captions = [caption(target, reached(target, results)) for target in row.targets]
-    captions += [f"{name}: {escape(each.why_not)}" for name, each in results.items() if each.why_not]
+    captions += [
+        f"{name}: {escape(each.why_not)}" for name, each in results.items() if each.why_not
+    ]
     table.caption = "\n".join(captions) or None
     table.caption_justify = "left"
     return table
 
 
-def cells(
-    row: Row, name: str, result: Result, base: float | None, *, counts: bool
-) -> list[str]:
+def cells(row: Row, name: str, result: Result, base: float | None, *, counts: bool) -> list[str]:
     """Return one line of the table."""
     mark = " (stock)" if name == row.baseline else " (limit)" if name == row.limit else ""
     if result.why_not:
@@ -174,5 +174,7 @@ def caption(target: Target, value: float | None) -> str:
     asked += f" x {target.of}" if target.of else ""
     if value is None:
         return f"[yellow]? {asked}: not measured[/]"
-    sign, colour = ("\N{CHECK MARK}", "green") if value <= target.at_most else ("\N{BALLOT X}", "red")
+    sign, colour = (
+        ("\N{CHECK MARK}", "green") if value <= target.at_most else ("\N{BALLOT X}", "red")
+    )
     return f"[{colour}]{sign} {asked}: {value:.3g}[/]"

@@ -12,7 +12,7 @@ from typing import Literal
 Figure = Literal["median", "p99", "lost"]
 
 
-class NotAvailable(Exception):  # noqa: N818 (no error: the table says why)
+class NotAvailable(Exception):
     """This variant cannot run here; the text says why. Nothing is measured in its place."""
 
 

@@ -15,7 +15,7 @@ OUR_REGISTER = 'tsushin.comm_manager().register_target("{name}", {name}, run="{r
 
 
 def stock(code: str, name: str) -> str:
-    """Return a cell that registers a target with ipykernel's own comms; it packs as it does without orjson."""
+    """Return a cell that registers a target with ipykernel's own comms, without orjson."""
     prepare = 'get_ipython().kernel.session.packer = "json"'
     return code.format(prepare=prepare, register=STOCK_REGISTER.format(name=name))
 

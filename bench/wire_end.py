@@ -25,12 +25,12 @@ class WireEnd:
     """A session on a WebSocket that speaks ``v1.kernel.websocket.jupyter.org``.
 
     Attributes:
-        socket: the WebSocket.
+        socket: the WebSocket; None where a page has it.
         session: of every header.
     """
 
-    def __init__(self, socket: RawWebSocket, session: str) -> None:
-        self.socket = socket
+    def __init__(self, socket: RawWebSocket | None, session: str) -> None:
+        self.socket: Any = socket  # Any: where there is none, nothing here is called that needs it
         self.session = session
         self._ids = count()
 

@@ -1,8 +1,8 @@
 """One variant in a process of its own: sets up, then measures one batch for each line on stdin.
 
-Speaks JSON lines. First ``{"ready": true}``, or ``{"unavailable": why}``, or ``{"failed": why}``. For each line
-``{"values": [...], "sent": count, "arrived": count, "cpu_s": seconds}``, where the seconds are those of the batch
-alone, in this process and all below it. At the end ``{"peak_bytes": …}``, of the same processes.
+Speaks JSON lines. First ``{"ready": true}``, or ``{"unavailable": why}``, or ``{"failed": why}``. For each
+line ``{"values": [...], "sent": count, "arrived": count, "cpu_s": seconds}``, where the seconds are those of
+the batch alone, in this process and all below it. At the end ``{"peak_bytes": …}``, of the same processes.
 """
 
 from __future__ import annotations

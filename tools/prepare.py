@@ -101,9 +101,9 @@ def install_node() -> None:
 
 
 def install_chromium() -> None:
-    """See to it that there is a Chromium for the browser tests."""
+    """See to it that there is a Chromium to drive."""
     if not any(map(shutil.which, CHROMIUM_NAMES)):
-        apt_install("chromium", "the browser tests drive a real Chromium")
+        apt_install("chromium", "tests and benchmarks drive a real Chromium")
 
 
 def install_r_kernel() -> None:
@@ -120,7 +120,7 @@ def prepare(target: str) -> None:
     install(target)
     if target != "build":  # there the build hook sees to Node and the page
         install_node()
-    if target in {"test", "matrix"}:
+    if target in {"test", "matrix", "bench"}:
         install_chromium()
     if target == "matrix":
         install_r_kernel()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty
 from typing import Any
 
@@ -28,14 +28,17 @@ BURST = 20_000
 QUIET_S = 5.0  # nothing has come for so long: nothing comes any more
 ALL_S = 110.0
 MICRO = 1e6
-STOCK_ZMQ, STOCK_SERVER = "ZMQ: jupyter_client + ipykernel", "Jupyter Server as installed: stock client"
+STOCK_ZMQ, STOCK_SERVER = (
+    "ZMQ: jupyter_client + ipykernel",
+    "Jupyter Server as installed: stock client",
+)
 OUR_ZMQ, LANE = "ZMQ: tsushin", "lane: tsushin"
 PLAIN_SERVER = "Jupyter Server as installed: tsushin"
 OUR_SERVER = "Jupyter Server with extension: tsushin"
 RAW_LANE = "lane: the least of clients"
 
-# The comm is opened by the frontend, so that both stacks and all routes have the same one. Asked by a message, it sends
-# a burst; what else comes it counts, and says when it has them all.
+# The comm is opened by the frontend, so that both stacks and all routes have the same one. Asked by a
+# message, it sends a burst; what else comes it counts, and says when it has them all.
 TARGET = """
 {prepare}
 import threading
@@ -87,7 +90,10 @@ def stock_zmq_out() -> Iterator[Batch]:
                 if msg["msg_type"] == "comm_msg":
                     arrived.add(msg["content"]["data"]["n"])
                     last = time.perf_counter()
-                elif is_idle(msg["msg_type"], msg["content"]) and msg["parent_header"]["msg_id"] == msg_id:
+                elif (
+                    is_idle(msg["msg_type"], msg["content"])
+                    and msg["parent_header"]["msg_id"] == msg_id
+                ):
                     break
             client.get_shell_msg(timeout=ALL_S)
             return sample(begun, last, len(arrived))
@@ -108,7 +114,7 @@ def stock_server_out() -> Iterator[Batch]:
 
 
 def server_burst(end: WireEnd) -> Sample:
-    """Run the cell, and read until the kernel is idle again: that follows all it has sent, and is not limited."""
+    """Run the cell, and read until the kernel is idle again: that comes last, and is not limited."""
     message = end.message("execute_request", execute_content(CELL))
     msg_id = message.header["msg_id"]
     begun = last = time.perf_counter()
@@ -167,10 +173,8 @@ async def out_batch(end: OurEnd, comm: tsushin.Comm) -> Sample:
 
     begun = time.perf_counter()
     await end.fe.execute(CELL, timeout=ALL_S)
-    try:
+    with suppress(TimeoutError):  # what is missing is lost
         await asyncio.wait_for(whole.wait(), ALL_S)
-    except TimeoutError:
-        pass  # what is missing is lost
     return sample(begun, last, len(arrived))
 
 
@@ -233,7 +237,9 @@ def stock_server_in() -> Iterator[Batch]:
             begun = time.perf_counter()
             for begin in range(0, BURST, CHUNK):
                 end.socket.send(b"".join(frames[begin : begin + CHUNK]))
-                while end.socket.has_data(0):  # statuses; a server whose answers nobody reads hangs up
+                while end.socket.has_data(
+                    0
+                ):  # statuses; a server whose answers nobody reads hangs up
                     end.socket.receive()
             answer = ws_v1.decode(end.socket.receive_until(b'"arrived":'))
             return sample(begun, time.perf_counter(), answer.content["data"]["arrived"])

@@ -1,18 +1,19 @@
 """What ``comm.send`` costs the thread that calls it, in a real ipykernel with one subscriber.
 
-The limit is what no implementation on ipykernel can leave out: to encode the message once, sign it, and hand its
-frames to ipykernel's IOPub thread.
+The limit is what no implementation on ipykernel can leave out: to encode the message once, sign it,
+and hand its frames to ipykernel's IOPub thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import tsushin
 from bench.our_frontend import OurEnd, our_frontend
-from bench.row import Batch, Row, Setup, Target
+from bench.row import Batch, NotAvailable, Row, Setup, Target
 from bench.stock_kernel import run_cell, stock_kernel, value_of
 
 SENDS = 300  # per batch: below any high-water mark, so nothing is dropped unseen
@@ -76,6 +77,19 @@ def variant(imports: str, data: str) -> Setup:
     return make
 
 
+def with_orjson(data: str) -> Setup:
+    """Return a setup for ipykernel as it is where orjson is installed too."""
+    if importlib.util.find_spec("orjson") is not None:
+        return variant(STOCK_ORJSON, data)
+
+    @contextmanager
+    def setup() -> Iterator[Batch]:
+        raise NotAvailable("orjson is not installed; make bench does it")
+        yield
+
+    return setup
+
+
 def with_session(data: str) -> Setup:
     """Return a setup that measures ours towards a frontend that confirms what it gets."""
 
@@ -108,8 +122,8 @@ def batch(end: OurEnd, arrived: list[object]) -> list[float]:
 
 async def all_there(arrived: list[object]) -> None:
     async with asyncio.timeout(SEEN_S):
-        while len(arrived) < SENDS:
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 (outside what is timed)
+        while len(arrived) < SENDS:  # noqa: ASYNC110 (outside what is timed)
+            await asyncio.sleep(0.01)
 
 
 def row(size: str, data: str) -> Row:
@@ -124,7 +138,7 @@ def row(size: str, data: str) -> Row:
         ),
         variants={
             "ipykernel": variant(STOCK, data),
-            "ipykernel with orjson": variant(STOCK_ORJSON, data),
+            "ipykernel with orjson": with_orjson(data),
             "tsushin": variant(OURS, data),
             "tsushin, session peer": with_session(data),
             "encode, sign, hand over": variant(LIMIT, data),

@@ -1,4 +1,4 @@
-"""Which WebSocket library a lane is best built on: the same echo on a thread beside an idle and a computing main thread."""
+"""Which WebSocket library a lane is best built on: an echo on a thread beside the main thread."""
 
 from __future__ import annotations
 

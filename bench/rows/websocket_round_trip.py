@@ -1,7 +1,7 @@
 """A round trip over a WebSocket, with the least of clients: only the servers differ.
 
-The frames are made beforehand; an answer is searched for the text that was sent. The limits answer the same frame
-by itself: one on the library and in the way the lane is built, and the fastest there is.
+The frames are made beforehand; an answer is searched for the text that was sent. The limits answer the
+same frame by itself: one on the library and in the way the lane is built, and the fastest there is.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def server(echo: str, *, extension: bool = False) -> Setup:
             trips = Trips()
             yield lambda: server_batch(end, trips.texts(SLOW_TRIPS))
 
-    return lambda: setup()
+    return setup
 
 
 def server_batch(end: WireEnd, texts: list[str]) -> list[float]:
@@ -94,7 +94,7 @@ def lane(echo: str) -> Setup:
 
             yield batch
 
-    return lambda: setup()
+    return setup
 
 
 def raw(name: str) -> Setup:
@@ -108,7 +108,7 @@ def raw(name: str) -> Setup:
             yield lambda: server_batch(end, trips.texts())
             end.socket.close()
 
-    return lambda: setup()
+    return setup
 
 
 LANES = {'lane, run="thread"': THREAD_ECHO, 'lane, run="main"': MAIN_ECHO}

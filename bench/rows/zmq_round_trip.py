@@ -36,7 +36,7 @@ def stock_client(echo: str) -> Setup:
             send(client, "comm_open", {"comm_id": "c", "target_name": "echo", "data": {}})
             yield lambda: [stock_trip(client, n) for n in range(TRIPS)]
 
-    return lambda: setup()
+    return setup
 
 
 def stock_trip(client: BlockingKernelClient, number: int) -> float:
@@ -78,7 +78,7 @@ def our_client(echo: str, *, is_stock: bool = False, lane: bool = False) -> Setu
             comm = end.fe.comm_manager.new_comm("echo")
             yield lambda: end.run(our_trips(comm))
 
-    return lambda: setup()
+    return setup
 
 
 def echo_frames(port: int) -> None:
