@@ -22,6 +22,9 @@ TOKEN = "a-token-of-the-tests"
 START_S = 30
 STOP_S = 20
 FRONTENDS = ("jupyterlab", "jupyter_lsp", "nbclassic", "notebook", "notebook_shim")
+# The server by itself: frontends take seconds to load, and ours is enabled wherever Tsushin is installed.
+STOCK = {**dict.fromkeys(FRONTENDS, False), "tsushin": False}
+EXTENDED = {**STOCK, "tsushin": True}
 
 
 def environment():
@@ -66,7 +69,7 @@ class JupyterServer:
 def jupyter_server(
     folder,
     *,
-    frontends=False,
+    extensions=STOCK,
     python=sys.executable,
     env=None,
     settings=None,
@@ -78,7 +81,7 @@ def jupyter_server(
 
     Args:
         folder: its root.
-        frontends: whether it loads JupyterLab and the others, which takes seconds.
+        extensions: which it loads, or leaves out, of those that are installed; for the others it decides.
         python: of the environment that has the server.
         env: its environment; default: this one, with the tsushin under test.
         settings: more of its settings, by name.
@@ -96,7 +99,7 @@ def jupyter_server(
         "ServerApp.root_dir": folder,
         "IdentityProvider.token": TOKEN,
         "KernelManager.shutdown_wait_time": 2,
-        **({} if frontends else {"ServerApp.jpserver_extensions": dict.fromkeys(FRONTENDS, False)}),
+        "ServerApp.jpserver_extensions": extensions,
     }
     process = subprocess.Popen(
         [*command, *(f"--{name}={value}" for name, value in settings.items())],

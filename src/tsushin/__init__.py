@@ -113,6 +113,11 @@ def __dir__() -> list[str]:
     return __all__
 
 
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    """Tell a Jupyter Server that has this package enabled what to load."""
+    return [{"module": "tsushin.server.jupyter"}]
+
+
 def load_ipython_extension(ipython: object) -> None:
     """Attach to the kernel this runs in: ``%load_ext tsushin``."""
     del ipython  # the kernel is found by itself, as everywhere else

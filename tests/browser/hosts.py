@@ -162,7 +162,10 @@ def running_host(folder, kernels, *, python=sys.executable, extension=EXTENSION,
         "IPYTHONDIR": str(folders["ipython"]),
     }
     env.pop("PYTHONPATH", None)  # the frontend's environment need not know Tsushin
-    with jupyter_server(folders["notebooks"], frontends=True, python=python, env=env) as server:
+    extensions = {"tsushin": False}  # the frontends, and no server extension of ours
+    with jupyter_server(
+        folders["notebooks"], extensions=extensions, python=python, env=env
+    ) as server:
         yield Host(server.url, folders["notebooks"], folders["runtime"], server.log)
 
 
