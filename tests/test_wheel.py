@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 import tarfile
+import venv
 import zipfile
 from pathlib import Path
 
+import jupyter_server
 import pytest
+import tornado
 
 from tsushin._version import __version__
 
@@ -62,6 +67,37 @@ def test_the_wheel_installs_the_extension_where_jupyterlab_looks(wheel):
     assert described.split("/")[1:3] == ["data", "share"]
     load = json.loads(wheel[described])["jupyterlab"]["_build"]["load"]
     assert described.replace("package.json", load) in wheel
+
+
+def test_the_installed_wheel_enables_the_extension_of_jupyter_server(built, tmp_path):
+    """In an environment of its own, which borrows all other packages from this one."""
+    venv.create(tmp_path, symlinks=True)
+    python = tmp_path / "bin" / "python"
+    [borrowed] = {str(Path(module.__file__).parents[1]) for module in (jupyter_server, tornado)}
+    [packages] = (tmp_path / "lib").glob("python*/site-packages")
+    (packages / "borrowed.pth").write_text(borrowed)
+    (file,) = built.glob("*.whl")
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--no-deps",
+        "--no-index",
+        "-q",
+    ]
+    subprocess.run([*pip, "--ignore-installed", file], check=True)
+    listed = subprocess.run(
+        [python, "-m", "jupyter_server", "extension", "list"],
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = " ".join(re.sub(r"\x1b\[\d+m", "", listed.stdout).split())
+    assert f"tsushin enabled - Validating tsushin... tsushin {__version__} OK" in said
 
 
 def test_the_wheel_is_typed(wheel):

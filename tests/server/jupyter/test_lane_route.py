@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from processes import EXTENDED, free_port
 from server.jupyter.lanes import SECRET, echo, lane_file_of, laned, listening, through
 from server.jupyter.pages import SUBPROTOCOL, observed, running, until
+from tsushin.frontend.rest import Server
 from tsushin.protocol.limits import MIB
 from tsushin.server.jupyter.lane_route import MAX_FRAME_BYTES
 
@@ -23,10 +24,12 @@ NOBODY = "01234567-89ab-cdef-0123-456789abcdef"
 
 
 @pytest.fixture(scope="module")
-async def kernel_id(server):
+def kernel_id(server):
     """A kernel of that server, for all tests here: nothing is executed in it."""
-    async with running(server) as kernel_id:
-        yield kernel_id
+    kernels = Server(server.url, token=server.token)
+    kernel_id = asyncio.run(kernels.start("python3"))
+    yield kernel_id
+    asyncio.run(kernels.shutdown(kernel_id))
 
 
 async def refused(connecting):

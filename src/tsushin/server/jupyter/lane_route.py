@@ -149,13 +149,16 @@ async def connect(address: LaneAddress, session: str) -> WebSocketClientConnecti
         request_timeout=CONNECT_TIMEOUT_S,
     )
     try:
-        # Tornado's client sets TCP_NODELAY, and holds one frame until it is read.
-        return await websocket_connect(
+        # Tornado's client holds one frame until it is read, and reads no further.
+        lane = await websocket_connect(
             request, subprotocols=[SUBPROTOCOL], max_message_size=MAX_FRAME_BYTES
         )
     except (OSError, HTTPClientError, WebSocketError) as error:
         why = f"the kernel's lane did not take the connection: {error}"
         raise web.HTTPError(502, why, reason="Lane Refused") from error
+    if lane.protocol is not None:  # None once it has ended
+        lane.protocol.set_nodelay(True)  # tornado took it back when the request had been sent
+    return lane
 
 
 def _end(code: int | None, reason: str | None, otherwise: str) -> tuple[int, str]:
