@@ -208,7 +208,7 @@ async def test_an_address_that_the_page_chose_is_ignored(server, kernel_id):
         at = f"127.0.0.1:{chosen.port}"
         query = (
             f"port={chosen.port}&host={at}&address={at}&url=ws://{at}/&lane=ws://{at}/"
-            f"&connection_file=/tmp/x&kernel_id={NOBODY}&session=@{at}/%23"
+            f"&connection_file=kernel.json&kernel_id={NOBODY}&session=@{at}/%23"
         )
         async with through(server, kernel_id, query) as page:
             await page.send(b"hello")
