@@ -23,6 +23,13 @@ def observed(server):
     return rest(server, "observed")
 
 
+def connection(server, kernel_id):
+    """Return what the observer sees of the one connection to a kernel; others may still be ending."""
+    seen = observed(server)["connections"]
+    [one] = [connection for connection in seen if connection["kernel_id"] == kernel_id]
+    return one
+
+
 def rest(server, path):
     headers = {"Authorization": f"token {server.token}"}
     answer = httpx.get(f"{server.url}{path}", headers=headers, timeout=WAIT_S)

@@ -10,7 +10,7 @@ from jupyter_server.gateway.connections import GatewayWebSocketConnection
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 
 from processes import STOCK
-from server.jupyter.pages import lines, observed, page, rest, running, until
+from server.jupyter.pages import connection, lines, page, rest, running, until
 from tsushin.server.jupyter.connection import TsushinConnection, with_comms_free
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(120)]
@@ -90,14 +90,14 @@ async def test_comm_messages_pass_while_prints_do_not(limited):
 
 async def test_the_sockets_delay_nothing_and_have_no_high_water_mark(server, kernel_id):
     async with page(server, kernel_id):
-        [seen] = observed(server)["connections"]
+        seen = connection(server, kernel_id)
     assert (seen["nodelay"], seen["rcvhwm"]) == (True, 0)
 
 
 async def test_those_of_the_stock_server_do(run_server):
     with run_server(extensions=STOCK) as server:
         async with running(server) as kernel_id, page(server, kernel_id):
-            [seen] = observed(server)["connections"]
+            seen = connection(server, kernel_id)
     assert (seen["nodelay"], seen["rcvhwm"]) == (False, 1000)
 
 
@@ -128,13 +128,13 @@ async def flooded(bounded):
     async with running(bounded) as kernel_id, page(bounded, kernel_id) as one:
         await one.execute(FLOOD)
         await until(partial(is_idle_again, bounded, kernel_id))
-        [seen] = observed(bounded)["connections"]
+        seen = connection(bounded, kernel_id)
         yield bounded, one, seen
 
 
 def is_idle_again(server, kernel_id):
     """Whether the kernel has ended its one execution, as the server sees it."""
-    [seen] = observed(server)["connections"]
+    seen = connection(server, kernel_id)
     is_idle = rest(server, f"api/kernels/{kernel_id}")["execution_state"] == "idle"
     return is_idle and seen["waiting"] > MAY_WAIT
 
@@ -171,7 +171,7 @@ async def test_it_is_logged_once_that_messages_are_dropped(flooded):
 
 
 async def test_a_page_that_reads_again_gets_everything_again(flooded):
-    server, one, _ = flooded
+    server, one, seen = flooded
     await one.read_until_done()
     one.heard.clear()
     await one.execute(
@@ -179,7 +179,7 @@ async def test_a_page_that_reads_again_gets_everything_again(flooded):
     )
     await one.read_until_done("more")
     assert one.numbers() == list(range(50))
-    assert observed(server)["connections"][0]["waiting"] == 0
+    assert connection(server, seen["kernel_id"])["waiting"] == 0
 
 
 # ------------------------------------------------------------------ the derived class
