@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import socket
 import subprocess
@@ -20,11 +19,10 @@ from uuid import uuid4
 import psutil
 
 from bench.raw_websocket import RawWebSocket
-from bench.row import NotAvailable
 from bench.wire_end import WireEnd
 from tsushin.wire import ws_v1
 
-EXTENSION = "tsushin.server.jupyter"
+EXTENSION = "tsushin"
 TOKEN = "a-token-of-the-benchmarks"  # noqa: S105 (of a server on loopback that lives a minute)
 START_S, STOP_S = 60, 20
 # Pages and language servers: they take seconds to load and have no part in a kernel's channels.
@@ -64,28 +62,18 @@ class Server:
         return WireEnd(socket, session)
 
 
-def needs_extension() -> None:
-    """Raise NotAvailable where Tsushin has no server extension."""
-    if importlib.util.find_spec(EXTENSION) is None:
-        raise NotAvailable("this version has no server extension")
-
-
 @contextmanager
 def jupyter_server(
     *, extension: bool = False, frontends: bool = False, settings: dict[str, object] | None = None
 ) -> Iterator[Server]:
     """Run a server until the block ends; all but ``settings`` and its pings is as installed.
 
-    Raises:
-        NotAvailable: the extension is asked for and there is none.
+    Args:
+        extension: with Tsushin's server extension.
     """
-    if extension:
-        needs_extension()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    loaded: dict[str, bool] = {} if frontends else dict.fromkeys(FRONTENDS, False)
-    if importlib.util.find_spec(EXTENSION) is not None:
-        loaded[EXTENSION] = extension
+    loaded = {**dict.fromkeys(FRONTENDS, frontends), EXTENSION: extension}
     with tempfile.TemporaryDirectory(prefix="tsushin-bench-") as folder:
         options = {
             "ServerApp.ip": "127.0.0.1",
@@ -93,8 +81,7 @@ def jupyter_server(
             "ServerApp.port_retries": 0,
             "ServerApp.root_dir": folder,
             "IdentityProvider.token": TOKEN,
-            # Said only where there is something to say: it replaces what is configured.
-            **({"ServerApp.jpserver_extensions": loaded} if loaded else {}),
+            "ServerApp.jpserver_extensions": loaded,
             # The least of clients answers no pings while others are measured, which takes minutes.
             "ServerApp.tornado_settings": {"ws_ping_interval": 0},
             **(settings or {}),

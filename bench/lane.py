@@ -53,7 +53,8 @@ class LaneEnd(WireEnd):
         """Return what tells the kernel end that all up to this message was received."""
         message = ws_v1.decode(payload)
         number = message.metadata["tsushin"]["n"]
-        data = {"seen": {message.content["comm_id"]: number}}
+        # The one numbered message of the control comm says that the comm was accepted.
+        data = {"seen": {message.content["comm_id"]: number, self.control_id: 1}}
         return self.message("comm_msg", {"comm_id": self.control_id, "data": data})
 
     def confirm(self, payload: bytes) -> None:
@@ -104,8 +105,7 @@ def lane_offer(
             "sent": {},
         }
         say(client, "comm_open", {"comm_id": end.control_id, "target_name": TARGET, "data": hello})
-        if "lane" not in heard(client, end.control_id, "profile")["features"]:
-            raise NotAvailable("this version has no lane")
+        heard(client, end.control_id, "profile")
         ask = {"comm_id": end.control_id, "data": {"lane_ask": {"origin": origin}}}
         say(client, "comm_msg", ask)
         offer: dict[str, Any] = heard(client, end.control_id, "lane_offer")["lane_offer"]

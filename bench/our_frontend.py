@@ -7,7 +7,6 @@ are measured. What is timed runs on that loop too, while the main thread sleeps.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import os
 import threading
@@ -18,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import tsushin
-from bench.row import NotAvailable
 from tsushin.frontend.frontend import Frontend
 
 T = TypeVar("T")
@@ -64,16 +62,11 @@ def our_frontend(
         prepare: a cell that attaches Tsushin and registers targets; empty: the kernel is a stock one.
         environment: of a kernel that is started.
     """
-    knows_lane = "lane" in inspect.signature(tsushin.connect).parameters
-    if lane and not knows_lane:
-        raise NotAvailable("this version has no lane")
     os.environ.update(environment)
     if not lane:
         os.environ[LANE_SETTING] = "0"
-    if knows_lane:
-        options["lane"] = lane
     with running_loop() as loop:
-        connecting = tsushin.connect(target, **options)
+        connecting = tsushin.connect(target, lane=lane, **options)
         entered = asyncio.run_coroutine_threadsafe(connecting.__aenter__(), loop)
         end = OurEnd(entered.result(), loop)
         try:
@@ -81,7 +74,7 @@ def our_frontend(
                 end.cell(prepare)
                 wait(end, lambda: bool(end.fe.comm_manager.peers), SESSION_S, "session")
             if lane:
-                wait(end, lambda: end.fe.has_lane, LANE_S, "lane")  # type: ignore[attr-defined]
+                wait(end, lambda: end.fe.has_lane, LANE_S, "lane")
             yield end
         finally:
             end.run(connecting.__aexit__(None, None, None))
