@@ -455,6 +455,8 @@ class CommManager:
         """
         if message.msg_type != "comm_msg":
             return False
+        if only_answers and "tsushin" not in message.metadata:
+            return False  # it is none, and nothing else is asked
         try:
             content = comm_content(message)
             about = requests.read(replace(message, content=content))

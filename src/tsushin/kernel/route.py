@@ -74,6 +74,8 @@ class Route:
         comm_id = message.content.get("comm_id")
         if not isinstance(comm_id, str):
             return
+        if self._ways.get(comm_id) is way and message.msg_type == "comm_msg":
+            return  # nothing new; it is so for nearly all
         with self._lock:
             if message.msg_type == "comm_close":
                 self._ways.pop(comm_id, None)
