@@ -45,6 +45,15 @@ def shaken_hands(max_size=None):
     return client, server
 
 
+_visitors = []
+
+
+def close_visitors():
+    """Close what visitors of a test have not closed."""
+    while _visitors:
+        _visitors.pop().socket.close()
+
+
 class Side:
     """One end of a WebSocket: what came, in order, and its end."""
 
@@ -87,6 +96,7 @@ class Visitor:
         self.protocol = protocol
         self.frames = []
         sock.settimeout(WAIT_S)
+        _visitors.append(self)
 
     def write(self, opcode, payload, *, fin=True):
         self.socket.sendall(Frame(opcode, payload, fin).serialize(mask=True))

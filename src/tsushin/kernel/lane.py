@@ -160,6 +160,9 @@ class KernelLanes:
         """Serve a lane, on its thread, until it ends."""
         send = lane.send
         with self._lock:
+            if self._server is None:  # closed meanwhile
+                lane.forget()
+                return
             former = self._lanes.get(session)
             self._lanes[session] = lane
         if former is not None:
