@@ -151,3 +151,19 @@ def test_whatever_happens_each_comm_keeps_its_order_and_nothing_is_left(steps):
         numbers = [n for i, n in named(taken) if i == comm_id]
         assert numbers == sorted(numbers)
     assert (len(taken), len(due), due.nbytes) == (number, 0, 0)
+
+
+def test_what_came_another_way_needs_no_turn_and_keeps_its_place(due, taken):
+    due.add(message("a", 1), 1)
+    assert due.put(message("a", 2), 1) == 0
+    due.add(message("b", 3), 1)
+    assert due.nbytes == 3
+    assert due.claim(always, taken.append) == 3
+    assert named(taken) == [("a", 1), ("a", 2), ("b", 3)]
+    assert (len(due), due.nbytes, due.has("a")) == (0, 0, False)
+
+
+def test_what_came_another_way_is_taken_by_a_turn_that_comes(due, taken):
+    due.add(message("a", 1), 1)
+    due.turn(0, taken.append)
+    assert named(taken) == [("a", 1)]

@@ -71,3 +71,13 @@ def test_another_signal_handler_stays():
     with interruptible():
         assert signal.getsignal(signal.SIGINT) is before
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_quietly_it_is_handled_under_another_parent_and_without_a_status(kernel):
+    kernel.kept.clear()
+    messages = kernel.run(
+        HANDLE + 'handling.handle_quietly(one, lambda: print("here")); print("the cell")'
+    )
+    caused = about(kernel.kept, "one")
+    assert [m["msg_type"] for m in caused] == ["stream"]
+    assert printed(messages) == "the cell\n"

@@ -196,6 +196,11 @@ class ShellDelivery:
             else:
                 self._channel.wait(self._changed, min(remaining, _LONGEST_WAIT_S))
 
+    def shown_under(self, message: Message) -> Message:
+        """Return what outputs of a message's handler belong to: itself, where a frontend knows it."""
+        is_known = self._channel is None or not _is_quiet(message)
+        return message if is_known else self._manager.shown_under(message)
+
     def changed(self) -> None:
         """Let ``wait`` look again. Any thread."""
         self._changed.set()
@@ -345,6 +350,9 @@ class ShellDelivery:
     def _place_from_lane(self, message: Message) -> None:
         if self._place_at_once(message):
             return
+        if self._channel is None:  # no safe point claims anything
+            self.soon(lambda: self._handle_here(message))
+            return
         comm_id = comm_id_of(message)
         is_known = comm_id in self._manager.comms or self._due.has(comm_id)
         if not is_known and message.msg_type != "comm_open":
@@ -385,9 +393,9 @@ class ShellDelivery:
 
     def _is_claimable(self, message: Message) -> bool:
         """Say whether a message of a comm nothing of which waits could be handled now, as in turn."""
-        is_open = comm_id_of(message) in self._manager.comms
         if message.msg_type != "comm_open":
-            return is_open
+            # One that has no turn is late where its comm is not open: nothing before it is left to open that.
+            return comm_id_of(message) in self._manager.comms or _is_quiet(message)
         target_name = message.content.get("target_name")
         return isinstance(target_name, str) and self._manager.knows_target(target_name)
 
@@ -413,7 +421,7 @@ class ShellDelivery:
     def _handle_here(self, message: Message) -> None:
         work = partial(self._manager.take, message)
         if _is_quiet(message):
-            self.handling.handle_quietly(self._manager.shown_under(message), work)
+            self.handling.handle_quietly(self.shown_under(message), work)
         else:
             self.handling.handle(message, work)
 

@@ -58,8 +58,11 @@ class ShellRuntime:
             return self._run(handler)
         if message.header.get("msg_id", "") in ("", self.parent().get("msg_id")):
             return self._run(handler)
+        shown = message if handled() is not None else self._delivery.shown_under(message)
+        if shown.header.get("msg_id") == self.parent().get("msg_id"):
+            return self._run(handler)
         # It was kept for a while, and something else is going on now.
-        return contextvars.copy_context().run(self._run_under, handler, message)
+        return contextvars.copy_context().run(self._run_under, handler, shown)
 
     def _run_under(self, handler: Callable[[], object], message: Message) -> object:
         if handled() is not None:  # came over the bridge; the kernel's frontends do not know it
@@ -184,9 +187,11 @@ class ShellRuntime:
             ],
         }
         kernel = self._kernel
-        # What came over the bridge, or by a lane, is no request that this kernel's own frontends know.
-        is_known = message is not None and handled() is None and shown_under() is None
-        parent = {"header": message.header} if message and is_known else kernel.get_parent()
+        # What came over the bridge is no request that this kernel's own frontends know.
+        if message is not None and handled() is None:
+            parent = {"header": self._delivery.shown_under(message).header}
+        else:
+            parent = kernel.get_parent()
         topic = f"kernel.{kernel.ident}.error".encode()  # as ipykernel's own errors have
         kernel.session.send(kernel.iopub_socket, "error", content, parent=parent, ident=topic)
 
