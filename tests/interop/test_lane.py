@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 from jupyter_client.blocking import BlockingKernelClient
 
-from kernel.peer import Peer
+import matrix
+from kernel.peer import Peer, started
 from laning import KERNEL, WAIT_S, Talk, laned, opened, until, until_value, value
 from processes import running_kernel
 from tsushin import KernelGone, connect
@@ -510,3 +511,22 @@ async def test_in_a_kernel_whose_shell_channel_is_not_known_lanes_work_all_the_s
         talk.begin()
         await until(lambda: len(talk.heard) > 200)
         await talk.end()
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("version", ["6.29", "6.30", "7.0", "7.3"])
+@pytest.mark.parametrize("opener", ["kernel", "frontend"])
+async def test_with_other_ipykernels_order_is_kept_too(version, opener):
+    with started(python=matrix.python(f"ipykernel-{version}")) as peer:
+        async with connect(connection_file=peer.manager.connection_file) as fe:
+            talk = await opened(fe, opener, "thread")
+            await fe.execute("talk(0.001)")
+            talk.begin()
+            for _ in range(3):
+                await laned(fe)
+                before = len(talk.heard)
+                await until(lambda before=before: len(talk.heard) > before + 100)
+                await fe.execute("cut()")
+                await laned(fe, is_up=False)
+            await laned(fe)
+            await talk.end()

@@ -1,8 +1,8 @@
 """A long time of traffic by a lane: nothing is lost or out of order, nothing grows; `make soak`.
 
-Both ends send at half of ``RATE`` each, and sample the memory of both processes once a second. *Flat* means:
-the median of the last tenth of the samples is at most ``GROWTH`` times the median of the tenth after the first
-fifth, by when everything is imported and cached.
+Both ends send at half of ``RATE`` each; the memory of both processes is sampled once a second. *Flat* means:
+the median of the last tenth of the samples is at most ``GROWTH`` times the median of the tenth after the
+first fifth, by when everything is imported and cached.
 """
 
 from __future__ import annotations
