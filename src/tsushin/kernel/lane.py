@@ -165,8 +165,6 @@ class KernelLanes:
                 return
             former = self._lanes.get(session)
             self._lanes[session] = lane
-        if former is not None:
-            former.close()
 
         def on_end(fault: RemoteProtocolError | None) -> None:
             with self._lock:
@@ -176,7 +174,10 @@ class KernelLanes:
             if fault is not None:
                 self._fault(fault)
 
-        if self._sessions.lane_up(session, send):
+        is_there = self._sessions.lane_up(session, send)
+        if former is not None:  # not before: nothing has to go by the standard route meanwhile
+            former.close()
+        if is_there:
             lane.run(lambda messages: self._receive(messages, session), on_end)
         else:  # it said goodbye just now
             self.end(session)
