@@ -53,6 +53,11 @@ async def laned(fe, *, is_up=True):
     await until(lambda: fe.has_lane is is_up)
 
 
+async def ended(fe, link):
+    """Wait until a lane is not in use any more; the next one may be there already."""
+    await until(lambda: fe._lane._link is not link)
+
+
 async def value(fe, expression):
     """Return the value of an expression in the kernel."""
     return ast.literal_eval((await fe.execute(expression)).result)

@@ -12,7 +12,7 @@ from jupyter_client.blocking import BlockingKernelClient
 
 import matrix
 from kernel.peer import Peer, started
-from laning import KERNEL, WAIT_S, Talk, laned, opened, until, until_value, value
+from laning import KERNEL, WAIT_S, Talk, ended, laned, opened, until, until_value, value
 from processes import running_kernel
 from tsushin import KernelGone, connect
 from tsushin.profile.control import is_control
@@ -99,13 +99,14 @@ async def test_order_is_kept_while_it_comes_and_goes_and_comes_again(shared, ope
             await laned(fe)
             before = len(talk.heard)
             await until(lambda before=before: len(talk.heard) > before + 100)
+            link = fe._lane._link
             if broken_by == "kernel":
                 await fe.execute("cut()")
             elif broken_by == "frontend":
                 fe._lane._hang_up()
             else:
-                fe._lane._link._lane._socket.shutdown(2)
-            await laned(fe, is_up=False)
+                link._lane._socket.shutdown(2)
+            await ended(fe, link)
         await laned(fe)
         await talk.end()
 
@@ -492,8 +493,9 @@ async def test_a_subprocess_does_not_keep_the_lane_open():
         await fe.execute(
             "import subprocess; child = subprocess.Popen(['sleep', '60'], close_fds=False)"
         )
+        link = fe._lane._link
         await fe.execute("cut()")
-        await laned(fe, is_up=False)
+        await ended(fe, link)
         await laned(fe)
         await fe.execute("child.kill(); child.wait()")
 
@@ -526,7 +528,8 @@ async def test_with_other_ipykernels_order_is_kept_too(version, opener):
                 await laned(fe)
                 before = len(talk.heard)
                 await until(lambda before=before: len(talk.heard) > before + 100)
+                link = fe._lane._link
                 await fe.execute("cut()")
-                await laned(fe, is_up=False)
+                await ended(fe, link)
             await laned(fe)
             await talk.end()
