@@ -453,10 +453,9 @@ class CommManager:
         Args:
             only_answers: leave all but answers to requests, which may overtake other messages.
         """
-        if message.msg_type != "comm_msg":
+        # Without an entry of ours it is no answer; then, often, nothing else is asked.
+        if message.msg_type != "comm_msg" or (only_answers and "tsushin" not in message.metadata):
             return False
-        if only_answers and "tsushin" not in message.metadata:
-            return False  # it is none, and nothing else is asked
         try:
             content = comm_content(message)
             about = requests.read(replace(message, content=content))

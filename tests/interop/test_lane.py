@@ -391,6 +391,25 @@ async def test_more_than_may_wait_holds_the_lane_up_and_loses_nothing(fe):
     await fe.execute("d.MAX_WAITING = 20_000")
 
 
+async def test_a_slow_handler_on_the_thread_holds_the_lane_up_and_loses_nothing(fe):
+    talk = await opened(fe, "kernel", "thread")
+    await laned(fe)
+    await fe.execute(
+        "from tsushin.kernel import shell_delivery as d; d.MAX_WAITING = 1000; free = threading.Event()\n"
+        "c.on_msg(lambda m: (free.wait(30), heard.append(m['content']['data']['n'])))"
+    )
+    count = "manager.delivery._handed - manager.delivery._done"
+    cell = asyncio.ensure_future(fe.execute(f"time.sleep(1.5); {count}"))
+    await asyncio.sleep(0.1)
+    for n in range(5000):
+        talk.comm.send({"n": n})
+    assert 1000 <= int((await cell).result) < 2100  # what is read at once comes together
+    await fe.execute("free.set()")
+    await talk.comm.drain(timeout=60)
+    await until_value(fe, "heard == list(range(5000))", True)  # noqa: FBT003
+    await fe.execute("d.MAX_WAITING = 20_000")
+
+
 # ------------------------------------------------------------------ the end, of either
 
 

@@ -128,6 +128,8 @@ class ShellDelivery:
         self._running: Message | None = None
         self._is_paused = False
         self._is_look_due = False
+        # To the delivery thread; each is counted by one thread at a time.
+        self._handed = self._handed_bytes = self._done = self._done_bytes = 0
         self._shown_until = 0.0
         self._interval = SwitchInterval(self._later)
 
@@ -264,7 +266,7 @@ class ShellDelivery:
             for message in messages:
                 for arrived in self._manager.arrive(message):
                     self._place_from_lane(arrived)
-        while self._is_full():  # the sender waits, as it would by the standard route
+        while self._is_full() or self._is_thread_full():  # the sender waits
             self._has_room.clear()
             self._has_room.wait(_LONGEST_WAIT_S)
 
@@ -358,7 +360,7 @@ class ShellDelivery:
         if not is_known and message.msg_type != "comm_open":
             self._manager.take(message)  # late, or of no comm: it is counted
             return
-        self._due.add(message, 0)
+        self._due.add(message, _buffer_bytes(message))
         self._changed.set()
         self._look_soon()
 
@@ -402,7 +404,8 @@ class ShellDelivery:
     def _handle(self, message: Message) -> None:
         comm = self._manager.comms.get(comm_id_of(message))
         if message.msg_type != "comm_open" and isinstance(comm, Comm) and comm.run == "thread":
-            self._hand_over(message)
+            with self.placing:
+                self._hand_over(message)
         else:
             self._handle_here(message)
         self._go_on()
@@ -416,7 +419,19 @@ class ShellDelivery:
             self._running = before
 
     def _hand_over(self, message: Message) -> None:
-        self.thread.call(lambda: self._handle_here(message))
+        """Have it handled on the delivery thread. Call with ``placing`` held."""
+        nbytes = _buffer_bytes(message)
+        self._handed += 1
+        self._handed_bytes += nbytes
+        self.thread.call(lambda: self._handle_handed(message, nbytes))
+
+    def _handle_handed(self, message: Message, nbytes: int) -> None:
+        try:
+            self._handle_here(message)
+        finally:
+            self._done += 1
+            self._done_bytes += nbytes
+            self._has_room.set()
 
     def _handle_here(self, message: Message) -> None:
         work = partial(self._manager.take, message)
@@ -456,6 +471,10 @@ class ShellDelivery:
     def _is_full(self) -> bool:
         return len(self._due) >= MAX_WAITING or self._due.nbytes >= MAX_WAITING_BYTES
 
+    def _is_thread_full(self) -> bool:
+        count, nbytes = self._handed - self._done, self._handed_bytes - self._done_bytes
+        return count >= MAX_WAITING or nbytes >= MAX_WAITING_BYTES
+
     def _hold_back(self) -> None:
         if self._is_full() and self._channel is not None and not self._is_paused:
             self._is_paused = True
@@ -475,6 +494,10 @@ class ShellDelivery:
         timer = threading.Timer(delay_s, callback)
         timer.daemon = True
         timer.start()
+
+
+def _buffer_bytes(message: Message) -> int:
+    return sum(buffer.nbytes for buffer in message.buffers)
 
 
 def _is_quiet(message: Message) -> bool:
