@@ -153,6 +153,19 @@ async def test_a_new_comm_and_what_is_sent_on_it_at_once_comes_before_the_code(f
         assert await value(fe, "heard.clear(), c.closed") == (None, True)
 
 
+async def test_an_open_comes_after_code_that_waits_for_what_went_by_the_lane(fe):
+    talk = await opened(fe, "kernel", "main")
+    await laned(fe)
+    talk.comm.send({"n": 0})
+    code = "seen = []; manager.register_target('later', lambda comm, msg: seen.append(msg))"
+    cell = asyncio.ensure_future(fe.execute(code))
+    await asyncio.sleep(0)  # it has begun, and waits
+    comm = fe.comm_manager.new_comm("later")
+    await cell
+    await until_value(fe, "len(seen)", 1)
+    assert not comm.closed
+
+
 async def test_a_close_comes_after_all_that_was_sent(fe):
     closed = asyncio.Event()
     talk = await opened(fe, "kernel")

@@ -43,7 +43,7 @@ from tsushin.frontend.tasks import finish, stop
 from tsushin.frontend.watch import StatusWatch
 from tsushin.loop_runtime import LoopRuntime
 from tsushin.manager import CommManager
-from tsushin.profile.control import TARGET
+from tsushin.profile.control import TARGET, is_control
 from tsushin.protocol.limits import Limits
 from tsushin.protocol.messages import COMM_TYPES, Channel, CommInfo, JsonObject, Message, new_header
 from tsushin.protocol.routing import OnUnknown
@@ -104,6 +104,7 @@ class Frontend:
         self._requests = Requests()
         self._numbers = itertools.count(1)
         self._turn = asyncio.Lock()
+        self._sending: set[asyncio.Task[None]] = set()  # a loop holds them weakly
         self._ended: TsushinError | None = None
         self._is_closing = False
         self._held: list[Message] | None = None  # while the kernel restarts: to be sent to the next
@@ -338,6 +339,25 @@ class Frontend:
     def _send(self, message: Message) -> None:
         if self._ended is not None:
             raise self._ended
+        if self._turn.locked() and message.msg_type == "comm_open" and not _is_control(message):
+            # It goes by no lane, and keeps its place behind code that waits for what went by one.
+            self._loop.call_soon_threadsafe(self._begin_turn, message)
+        else:
+            self._send_now(message)
+
+    def _begin_turn(self, message: Message) -> None:
+        sending = self._loop.create_task(self._send_in_turn(message))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+
+    async def _send_in_turn(self, message: Message) -> None:
+        async with self._turn:
+            with contextlib.suppress(TsushinError):  # the link has ended: its comm is lost with it
+                self._send_now(message)
+
+    def _send_now(self, message: Message) -> None:
+        if self._ended is not None:
+            raise self._ended
         if self._is_away:
             if message.msg_type not in COMM_TYPES or not self.comm_manager.peers:
                 raise TransportLost(f"{self._kernel.about}: the link broke, and is being made anew")
@@ -543,3 +563,7 @@ class Frontend:
         for comm in list(self.comm_manager.comms.values()):
             if isinstance(comm, Comm) and comm.primary:
                 comm.close(metadata={"reason": "the frontend was closed"})
+
+
+def _is_control(message: Message) -> bool:
+    return is_control(message.content.get("comm_id"))
