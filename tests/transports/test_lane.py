@@ -171,3 +171,21 @@ async def test_closing_twice_at_the_same_time_does_nothing_more():
     with pytest.raises(TransportClosed):
         await pair.frontend.receive()
     await pair.kernel.aclose()
+
+
+async def test_a_connection_that_nobody_waits_for_any_more_is_closed():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        connecting = asyncio.ensure_future(connect_lane(port, "s", "t", timeout_s=10))
+        visitor, _ = await asyncio.to_thread(listening.accept)
+        with visitor:
+            request = ServerProtocol(subprotocols=[ws_v1.SUBPROTOCOL])
+            visitor.settimeout(10)
+            request.receive_data(await asyncio.to_thread(visitor.recv, 4096))
+            connecting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await connecting
+            [asked] = request.events_received()
+            request.send_response(request.accept(asked))
+            visitor.sendall(b"".join(request.data_to_send()))
+            assert await asyncio.to_thread(visitor.recv, 4096) == b""

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
@@ -49,19 +51,48 @@ async def connect_lane(
     Raises:
         ConnectFailed: nobody listens there, or not for us, or not within ``timeout_s`` seconds.
     """
-    about = f"lane at port {port}"
+    attempt = _Attempt(lambda: _connect(port, session, token, limits, timeout_s))
     try:
-        sock, protocol, early = await asyncio.to_thread(
-            _connect, port, session, token, limits, timeout_s
-        )
+        sock, protocol, early = await asyncio.to_thread(attempt.make)
     except (OSError, WebSocketException) as error:
-        raise ConnectFailed(f"{about}: {str(error) or type(error).__name__}") from error
+        about = f"lane at port {port}: {str(error) or type(error).__name__}"
+        raise ConnectFailed(about) from error
+    except asyncio.CancelledError:
+        attempt.give_up()
+        raise
     return LaneTransport(ThreadedWebSocket(sock, protocol, limits=limits, early=early))
 
 
-def _connect(
-    port: int, session: str, token: str, limits: Limits, timeout_s: float
-) -> tuple[socket.socket, ClientProtocol, list[Event]]:
+_Made = tuple[socket.socket, ClientProtocol, list[Event]]
+
+
+class _Attempt:
+    """A connection made on a thread, which goes on when nobody waits for it any more."""
+
+    def __init__(self, connect: Callable[[], _Made]) -> None:
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._made: _Made | None = None
+        self._is_given_up = False
+
+    def make(self) -> _Made:
+        """Connect. Errors are those of ``connect``."""
+        made = self._connect()
+        with self._lock:
+            self._made = made
+            if self._is_given_up:
+                made[0].close()
+        return made
+
+    def give_up(self) -> None:
+        """Close what was made, or will be."""
+        with self._lock:
+            self._is_given_up = True
+            if self._made is not None:
+                self._made[0].close()
+
+
+def _connect(port: int, session: str, token: str, limits: Limits, timeout_s: float) -> _Made:
     until = time.monotonic() + timeout_s
     sock = socket.create_connection(("127.0.0.1", port), timeout_s)
     try:
