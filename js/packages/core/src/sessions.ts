@@ -48,6 +48,21 @@ export interface Hooks {
   taken(comm_id: string, messages: readonly Message[] | null): void;
 }
 
+/** What a host does about lanes. */
+export interface Lanes {
+  /** At a frontend: a kernel end is there that has lanes. Ask, unless there is one. */
+  wanted(): void;
+  /** At a kernel end: a session asks for a lane, from a page of this origin; "" from no page. */
+  asked(session: string, origin: string): void;
+  /** At a frontend: so the lane is to be had; port 0 says that it is not. */
+  offered(port: number, token: string): void;
+  /** The session is gone, or its lane is silent: end that. Nothing happens where there is none. */
+  end(session: string): void;
+}
+
+/** Takes one message into a lane. Never throws: what a lane that has ended does not take is sent again. */
+export type LaneSend = (message: Message) => void;
+
 /** How messages are sent: see `Profile.send`. */
 export interface SendingWays extends Omit<SendWays, "token"> {
   /** Is told how far they are. */
@@ -77,9 +92,13 @@ export class Sessions {
   readonly #progress = new Map<number, ProgressHandler>(); // by token
   #token = 0;
   readonly #tabs = new Map<string, string>(); // session -> tab, also of those that are gone
+  #lanes: Lanes | null = null;
+  readonly #ways = new Map<string, LaneSend>(); // by session: into its lane
+  readonly #marks = new Map<string, Map<number, Expected<null>>>(); // by session
   #hopesUntil: number;
 
-  constructor(profile: Profile, hooks: Hooks, { clock, runtime, hopes }: SessionsOptions) {
+  constructor(profile: Profile, hooks: Hooks, options: SessionsOptions) {
+    const { clock, runtime, hopes } = options;
     this.#profile = profile;
     this.#hooks = hooks;
     this.#clock = clock;
@@ -246,6 +265,74 @@ export class Sessions {
     this.#do((now) => this.#profile.credit(comm_id, req, taken, now, session));
   }
 
+  // ---------------------------------------------------------------- lanes
+
+  /** Have lanes from now on; call it before the first hello. `also` is of a page: returns its other sessions. */
+  useLanes(lanes: Lanes, also: () => readonly string[] = () => []): void {
+    this.#lanes = lanes;
+    this.#profile.hasLanes = true;
+    this.#profile.also = also;
+  }
+
+  /** At a frontend: ask for a lane; `Lanes.offered` hears the answer. */
+  askLane(origin: string): void {
+    this.#do((now) => this.#profile.askLane(origin, now));
+  }
+
+  /** At a kernel end: tell a session how to get its lane. */
+  offerLane(session: string, port: number, token: string): void {
+    this.#do((now) => this.#profile.offerLane(session, port, token, now));
+  }
+
+  /**
+   * Send what is for a session by its lane from now on; false where it is not there. What comes by the lane is for
+   * `CommManager.receive`.
+   */
+  laneUp(session: string, send: LaneSend): boolean {
+    if (!this.isLive(session)) return false;
+    this.#ways.set(session, send);
+    this.#do((now) => this.#profile.laneUp(session, now));
+    return true;
+  }
+
+  /** A lane has ended; nothing happens where another one has replaced it. */
+  laneDown(session: string, send: LaneSend): void {
+    if (this.#ways.get(session) !== send) return;
+    this.#ways.delete(session);
+    this.#endMarks(session);
+    this.#do((now) => this.#profile.laneDown(session, now));
+  }
+
+  /** Say whether a session has a lane; null asks for any. */
+  hasLane(session: string | null = null): boolean {
+    return session === null ? this.#ways.size > 0 : this.#ways.has(session);
+  }
+
+  /** Say whether a lane has taken messages that are not confirmed. */
+  get isAheadByLane(): boolean {
+    return this.#profile.isAheadByLane();
+  }
+
+  /**
+   * At a frontend: return a promise of the moment when all that was sent by the lane is there. It comes back by the
+   * lane: what the other end sent before is here by then. Resolves at once without a lane, and in any case after
+   * `timeout` seconds.
+   */
+  async arrivedByLane(timeout: number): Promise<void> {
+    const [session] = this.#ways.keys();
+    if (session === undefined) return;
+    const expected = new Expected<null>("the lane's answer", { timeout });
+    const marks = this.#marks.get(session) ?? new Map<number, Expected<null>>();
+    this.#marks.set(session, marks);
+    this.#do((now) => marks.set(this.#profile.mark(session, now), expected));
+    await expected.promise.catch(() => undefined); // it takes too long
+  }
+
+  /** At a kernel end: a session sent a request that frontends send. */
+  heardPlain(session: string): void {
+    this.#profile.heardPlain(session);
+  }
+
   // ---------------------------------------------------------------- taking up
 
   /** Return a promise that is settled once it is known whether there is a peer. */
@@ -315,7 +402,10 @@ export class Sessions {
 
   #push(): void {
     try {
-      for (const message of this.#profile.messagesToSend()) this.#hooks.send(message);
+      for (const [message, lane] of this.#profile.messagesToSend()) {
+        if (lane === null) this.#hooks.send(message);
+        else this.#ways.get(lane)?.(message);
+      }
     } finally {
       this.#arm();
       this.#lookAtQueue();
@@ -384,6 +474,14 @@ export class Sessions {
           this.#meetSent(event);
           break;
         }
+        case "lane wanted":
+        case "lane asked":
+        case "lane offered":
+        case "lane silent":
+        case "marked": {
+          this.#meetLane(event);
+          break;
+        }
         case "malformed": {
           this.#runtime.fault(event.error);
           break;
@@ -448,6 +546,7 @@ export class Sessions {
         return;
       }
       case "left": {
+        this.#endLane(event.session);
         const accepted = this.peers.acceptedBy(event.session);
         const gone = this.peers.left(event.session);
         if (gone === null) return;
@@ -466,6 +565,45 @@ export class Sessions {
         this.#settleFirst();
         this.peers.noneToCome();
         this.#hooks.peersChanged();
+      }
+    }
+  }
+
+  #endLane(session: string): void {
+    this.#ways.delete(session);
+    this.#endMarks(session);
+    this.#lanes?.end(session);
+  }
+
+  /** Nothing comes by that lane any more. */
+  #endMarks(session: string): void {
+    for (const expected of this.#marks.get(session)?.values() ?? []) expected.settle(null);
+    this.#marks.delete(session);
+  }
+
+  #meetLane(event: AboutLane): void {
+    const { session } = event;
+    switch (event.type) {
+      case "marked": {
+        const marks = this.#marks.get(session);
+        marks?.get(event.mark)?.settle(null);
+        marks?.delete(event.mark);
+        return;
+      }
+      case "lane wanted": {
+        this.#lanes?.wanted();
+        return;
+      }
+      case "lane asked": {
+        this.#lanes?.asked(session, event.origin);
+        return;
+      }
+      case "lane offered": {
+        this.#lanes?.offered(event.port, event.token);
+        return;
+      }
+      case "lane silent": {
+        this.#lanes?.end(session);
       }
     }
   }
@@ -504,6 +642,7 @@ export class Sessions {
 }
 
 type AboutPeer = Extract<ProfileEvent, { type: "joined" | "left" | "restarted" | "declined" }>;
+type AboutLane = Extract<ProfileEvent, { type: `lane ${string}` | "marked" }>;
 type AboutComm = Extract<
   ProfileEvent,
   { type: "gap" | "cancelled" | "credited" | "restore asked" | "taken" }

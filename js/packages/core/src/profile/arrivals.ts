@@ -23,7 +23,8 @@ const ACK_BYTES = 2 ** 20; // of buffers
 const ACK_MANY = 8; // messages; from here on soon
 export const ACK_SOON = 0.05;
 const ACK_LATE = 0.5;
-// A receiver asks for what is missing at once, and again with twice the pause.
+// A receiver asks for what is missing at once (where there is a lane, after the first pause: it may be under way by
+// the other route), and again with twice the pause.
 const ASK = 1.0;
 export const MAX_ASKS = 5; // then, after 31 s in all, what is missing is given up
 const MAX_HELD = 4096; // messages behind a hole
@@ -72,8 +73,7 @@ export class Arrivals {
     const sequence = peer.sequence(comm_id);
     const isNew = number >= sequence.next && !sequence.held.has(number);
     const handedOn = this.#handOn(peer, comm_id, sequence.take(number, message), now);
-    const last = isControl(comm_id) ? undefined : handedOn.at(-1);
-    if (last !== undefined && msgType(last) === "comm_close") this.#end(peer, comm_id);
+    if (!isControl(comm_id)) this.#noteOpen(peer, comm_id, handedOn);
     if (sequence.held.size > MAX_HELD || sequence.heldBytes > MAX_HELD_BYTES) {
       this.giveUp(peer, comm_id, sequence.firstHeld() - 1, now);
     }
@@ -121,8 +121,16 @@ export class Arrivals {
     return whole;
   }
 
+  /** Note what a peer has open. */
+  #noteOpen(peer: Peer, comm_id: string, handedOn: readonly Message[]): void {
+    const [first, last] = [handedOn[0], handedOn.at(-1)];
+    if (first !== undefined && msgType(first) === "comm_open") peer.open.add(comm_id);
+    if (last !== undefined && msgType(last) === "comm_close") this.#end(peer, comm_id);
+  }
+
   /** A comm was closed; its sequence is remembered for a while, so that nothing arrives twice. */
   #end(peer: Peer, comm_id: string): void {
+    peer.open.delete(comm_id);
     peer.ended.add(comm_id);
     if (peer.ended.size <= this.#options.limits.max_closed_ids) return;
     for (const oldest of peer.ended) {
@@ -149,7 +157,9 @@ export class Arrivals {
     const sequence = peer.sequence(comm_id);
     const hole = sequence.missing();
     if (hole === null) return;
-    peer.askAt = Math.min(peer.askAt, now + ASK);
+    sequence.askAt ??= now + ASK;
+    peer.askAt = Math.min(peer.askAt, sequence.askAt);
+    if (peer.hasLane) return; // what is under way by the other route comes
     const [first, last] = [Math.max(hole[0], sequence.askedUpto + 1), hole[1]];
     if (first > last) return;
     sequence.asked = Math.max(sequence.asked, 1);
@@ -196,24 +206,24 @@ export class Arrivals {
   /** Ask a peer for what is missing, once more, or give it up. */
   askAgain(peer: Peer, now: number): void {
     const want: Record<string, [number, number]> = {};
-    let most = 0;
+    peer.askAt = Infinity;
     for (const [comm_id, sequence] of [...peer.incoming]) {
       let hole = sequence.missing();
       if (hole === null) continue;
-      if (sequence.asked >= MAX_ASKS) {
-        this.giveUp(peer, comm_id, hole[1], now);
-        hole = sequence.missing();
+      if ((sequence.askAt ?? now) <= now) {
+        if (sequence.asked >= MAX_ASKS) {
+          this.giveUp(peer, comm_id, hole[1], now);
+          hole = sequence.missing();
+        }
+        if (hole === null) continue;
+        want[comm_id] = hole;
+        sequence.asked += 1;
+        sequence.askedUpto = Math.max(sequence.askedUpto, hole[1]);
+        sequence.askAt = now + ASK * 2 ** (sequence.asked - 1);
       }
-      if (hole === null) continue;
-      want[comm_id] = hole;
-      sequence.asked += 1;
-      sequence.askedUpto = Math.max(sequence.askedUpto, hole[1]);
-      most = Math.max(most, sequence.asked);
+      peer.askAt = Math.min(peer.askAt, sequence.askAt ?? now);
     }
-    peer.askAt = Infinity;
-    if (most === 0) return;
-    peer.askAt = now + ASK * 2 ** (most - 1);
-    this.#options.say(peer.control, { want }, now);
+    if (Object.keys(want).length > 0) this.#options.say(peer.control, { want }, now);
   }
 
   /** Do without what is missing up to a number; `released` has what was behind it. */

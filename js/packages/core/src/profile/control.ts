@@ -21,6 +21,10 @@ export const FEATURES: readonly string[] = [
   "pieces",
   "restore",
 ];
+/** The feature of an end that can have a lane. */
+export const LANE = "lane";
+
+const MAX_PORT = 2 ** 16 - 1;
 
 /** Comm id -> number of a message. */
 export type Numbers = Readonly<Record<string, number>>;
@@ -34,9 +38,22 @@ export interface Again {
   readonly buffers: number;
 }
 
+/** A frontend asks for a lane. */
+export interface LaneAsk {
+  /** Of its page; "" where it is no page. */
+  readonly origin: string;
+}
+
+/** How a session gets its lane: once, and soon. */
+export interface LaneOffer {
+  /** On loopback; 0 where there is no lane. */
+  readonly port: number;
+  readonly token: string;
+}
+
 /** One message on a control comm. It may say several things; what it leaves out it does not say. */
 export interface Control {
-  /** Version; above 0 in a hello, which has the seven keys after it too. */
+  /** Version; above 0 in a hello, which has other keys too, `also` among them. */
   readonly profile: number;
   /** What its end knows. */
   readonly features: readonly string[];
@@ -78,6 +95,16 @@ export interface Control {
   readonly withheld: readonly string[];
   /** Of each comm in `restored` its open and what is kept of its messages, in order. */
   readonly kept: readonly Again[];
+  /** In a page's hello: other sessions of the same page; they are no plain ones. */
+  readonly also: readonly string[];
+  /** A frontend would like to have a lane. */
+  readonly lane_ask: LaneAsk | null;
+  /** The kernel end's answer. */
+  readonly lane_offer: LaneOffer | null;
+  /** To be answered with `marked`, the same number, at once and by the same route. */
+  readonly mark: number;
+  /** That answer. */
+  readonly marked: number;
 }
 
 /** Return the id of the control comm of a frontend's session. */
@@ -118,6 +145,11 @@ export function readControl(message: Message): Control {
     restored: read("restored", record(number), {}),
     withheld: read("withheld", list(text), []),
     kept: read("kept", list(again), []),
+    also: read("also", list(text), []),
+    lane_ask: read("lane_ask", laneAsk, null),
+    lane_offer: read("lane_offer", laneOffer, null),
+    mark: read("mark", number, 0),
+    marked: read("marked", number, 0),
   };
 }
 
@@ -250,6 +282,19 @@ const resume: As<Control["resume"]> = (value, where) => {
   if (value === null) return null;
   const { epoch, seen } = object(value, where);
   return { epoch: text(epoch, where), seen: record(number)(seen ?? {}, where) };
+};
+
+const laneAsk: As<LaneAsk | null> = (value, where) => {
+  if (value === null) return null;
+  return { origin: text(object(value, where).origin ?? "", `${where}.origin`) };
+};
+
+const laneOffer: As<LaneOffer | null> = (value, where) => {
+  if (value === null) return null;
+  const { port = 0, token = "" } = object(value, where);
+  const offer = { port: number(port, `${where}.port`), token: text(token, `${where}.token`) };
+  if (offer.port > MAX_PORT) throw fault(`${where}.port`, "a port", port);
+  return offer;
 };
 
 const again: As<Again> = (value, where) => {

@@ -117,6 +117,43 @@ export interface Taken {
   readonly messages: readonly Message[] | null;
 }
 
+/** At a frontend: a kernel end is there, or there anew, that can have lanes. `Profile.askLane` asks. */
+export interface LaneWanted {
+  readonly type: "lane wanted";
+  readonly session: string;
+}
+
+/** At a kernel end: a peer asks for a lane. `Profile.offerLane` answers. */
+export interface LaneAsked {
+  readonly type: "lane asked";
+  readonly session: string;
+  /** Of its page; "" where it is no page. */
+  readonly origin: string;
+}
+
+/** At a frontend: how to get the lane. */
+export interface LaneOffered {
+  readonly type: "lane offered";
+  readonly session: string;
+  /** On loopback, where the kernel is; 0 where there is no lane. */
+  readonly port: number;
+  /** Opens it once. */
+  readonly token: string;
+}
+
+/** Nothing of what goes by a peer's lane is confirmed: it is to be ended. */
+export interface LaneSilent {
+  readonly type: "lane silent";
+  readonly session: string;
+}
+
+/** All that was sent to a peer before a mark has arrived (`Profile.mark`). */
+export interface Marked {
+  readonly type: "marked";
+  readonly session: string;
+  readonly mark: number;
+}
+
 export type ProfileEvent =
   | Joined
   | Left
@@ -131,4 +168,9 @@ export type ProfileEvent =
   | Unsent
   | Malformed
   | RestoreAsked
-  | Taken;
+  | Taken
+  | LaneWanted
+  | LaneAsked
+  | LaneOffered
+  | LaneSilent
+  | Marked;

@@ -12,19 +12,23 @@ import { QueueFull } from "../errors.js";
 import type { Message } from "../protocol/messages.js";
 import type { Piece } from "./pieces.js";
 
-const MIN_WINDOW = 32; // messages
+const FIRST_WINDOW = 256; // messages
+const MIN_WINDOW = 32;
 export const MAX_WINDOW = 512;
+export const LANE_WINDOW = 1024; // on a lane nothing is lost: no more than is kept of one comm
 const WINDOW_BYTES = 4 * 2 ** 20;
 const HALVE_EVERY = 0.5; // seconds; losses within that time are one
 
 /** What is under way to one peer. */
 export class Flight {
   /** How many messages may be. */
-  window = 256;
+  window = FIRST_WINDOW;
   /** How many are. */
   count = 0;
   /** The same, in bytes. */
   nbytes = 0;
+  /** Nothing is lost on its way; the window stays as it is. */
+  isSafe = false;
   readonly #sizes = new Map<string, { number: number; nbytes: number }[]>();
   #halvedAt = -Infinity;
 
@@ -48,13 +52,20 @@ export class Flight {
     while ((sizes[0]?.number ?? Infinity) <= upto) {
       this.count -= 1;
       this.nbytes -= sizes.shift()?.nbytes ?? 0;
-      this.window = Math.min(MAX_WINDOW, this.window + 1 / this.window);
+      if (!this.isSafe) this.window = Math.min(MAX_WINDOW, this.window + 1 / this.window);
     }
     if (sizes.length === 0) this.#sizes.delete(comm_id);
   }
 
+  /** What is sent from now on goes another way. */
+  changeRoute(isSafe: boolean): void {
+    this.isSafe = isSafe;
+    this.window = isSafe ? LANE_WINDOW : FIRST_WINDOW;
+  }
+
   /** Something did not arrive: less is sent from now on. */
   lost(now: number): void {
+    if (this.isSafe) return;
     if (now - this.#halvedAt < HALVE_EVERY) return;
     this.#halvedAt = now;
     this.window = Math.max(MIN_WINDOW, this.window / 2);
@@ -72,6 +83,8 @@ export interface Waiting {
   to: string | null;
   /** By which its sender hears how far it is; null where that was not asked for. */
   readonly token: number | null;
+  /** It goes by the standard route, where its handling is answered by statuses and outputs. */
+  readonly isPlain: boolean;
   /** What is left of a message that goes in pieces; null for one that goes whole. */
   pieces: Iterator<Piece> | null;
   /** Bytes of it that have left. */
@@ -84,11 +97,11 @@ export interface Waiting {
 export function waitingFor(
   message: Message,
   nbytes: number,
-  rest: Partial<Pick<Waiting, "coalesce" | "to" | "token">> = {},
+  rest: Partial<Pick<Waiting, "coalesce" | "to" | "token" | "isPlain">> = {},
 ): Waiting {
   const comm_id = String(message.content.comm_id);
-  const start = { coalesce: null, to: null, token: null, pieces: null, sent: 0, isDropped: false };
-  return { message, comm_id, nbytes, ...start, ...rest };
+  const start = { coalesce: null, to: null, token: null, isPlain: false };
+  return { message, comm_id, nbytes, ...start, pieces: null, sent: 0, isDropped: false, ...rest };
 }
 
 /** What waits to be sent, in order, bounded in bytes. */

@@ -6,7 +6,9 @@
  * its own: it is carried on a control comm, as what is sent again is. Its number is one of the same sequence, so
  * that everything a session gets of a comm is in order.
  *
- * Spec: spec/profile.md, "Sequence", "Flow", "One session" and "Pieces".
+ * A peer with a lane gets by that what is for it, whole, and nothing of the other route but each `comm_open`.
+ *
+ * Spec: spec/profile.md, "Sequence", "Flow", "One session", "Pieces" and "Lane".
  */
 import { LimitExceeded } from "../errors.js";
 import { keptBytes } from "../protocol/inbox.js";
@@ -28,6 +30,8 @@ import { Queue, waitingFor } from "./flow.js";
 import { Kept } from "./kept.js";
 import type { Peer, Say } from "./peer.js";
 import { CUT_ABOVE_BYTES, cut, dropped } from "./pieces.js";
+import type { Routes } from "./routes.js";
+import type { Kept as KeptMessage } from "./sequence.js";
 import { History } from "./sequence.js";
 
 // A sender says how far it is when nobody said they have it, and again with twice the pause.
@@ -47,9 +51,9 @@ export interface OutboxOptions {
   readonly limits: Limits;
   /** What the route takes in one message; null for no bound. */
   readonly max_whole_bytes: number | null;
-  /** Sends a message as it is. */
-  readonly emit: (message: Message) => void;
-  /** Sends on a control comm. */
+  /** Which way a message goes. */
+  readonly routes: Routes;
+  /** Sends on a control comm: by its peer's lane, where that has one. */
   readonly say: Say;
   /** Takes an event. */
   readonly event: (event: ProfileEvent) => void;
@@ -188,6 +192,26 @@ export class Outbox {
     if (oldest > first) {
       this.#options.say(peer.control, { gone: { [comm_id]: oldest - 1 } }, now);
     }
+    this.#carryAll(peer, kept, now);
+  }
+
+  /**
+   * Messages to a peer go another way from now on: what it has not confirmed goes that way too. But for what opens a
+   * comm, while that is still on its way by the standard route: it keeps its place among other requests there.
+   */
+  changeRoute(peer: Peer, now: number): void {
+    peer.flight.changeRoute(peer.hasLane);
+    for (const [comm_id, last] of [...this.#ahead(peer)]) {
+      const first = (peer.has.get(comm_id) ?? 0) + 1;
+      const kept = this.#history.get(comm_id)?.between(first, last) ?? [];
+      const moved = peer.hasLane ? kept.filter(({ message }) => !isOpen(message)) : kept;
+      this.#carryAll(peer, moved, now);
+    }
+    this.sendQueued(now);
+  }
+
+  /** Carry what is kept to a peer, so much at a time. */
+  #carryAll(peer: Peer, kept: readonly KeptMessage[], now: number): void {
     let batch: Message[] = [];
     let nbytes = 0;
     for (const { message, nbytes: size } of kept) {
@@ -285,7 +309,8 @@ export class Outbox {
     const { message } = waiting;
     const n = this.#count(message);
     // Who comes back may have got it in another way, from a server that keeps what it could not deliver.
-    this.#options.emit(this.#options.silent.size > 0 ? withEntry(message, { n }) : message);
+    const { silent, routes } = this.#options;
+    routes.sendPlain(silent.size > 0 ? withEntry(message, { n }) : message);
     this.#left(waiting);
   }
 
@@ -326,6 +351,7 @@ export class Outbox {
     this.#tellSent(waiting, nbytes);
     if (msgType(message) === "comm_close") {
       this.forgetKept(comm_id);
+      for (const { open } of this.#peers.values()) open.delete(comm_id);
       if (this.isNumbering()) this.#closed.add(comm_id);
     } else if (to === null) {
       this.#putKept(waiting);
@@ -358,8 +384,23 @@ export class Outbox {
         peer.quietSince = now;
       }
     }
-    if (to === null && pieces === null) this.#options.emit(message);
+    const { routes, isKernel } = this.#options;
+    if (isControl(comm_id)) routes.sendTo(this.#audience(comm_id)[0] ?? null, message);
+    else if (waiting.isPlain) routes.sendPlain(message);
+    else if (to === null && pieces === null) routes.send(message);
+    else if (isKernel) this.#sendTo(to ?? "", message, now);
     else this.#carry(this.#carrier, [message], now);
+  }
+
+  /** At a kernel end: send a message for one session; the others count it too. */
+  #sendTo(session: string, message: Message, now: number): void {
+    const { routes } = this.#options;
+    const peer = this.#peers.get(session);
+    for (const laned of routes.laned) {
+      routes.sendTo(laned, laned === peer ? message : withoutBody(message));
+    }
+    if (!routes.hasUnlaned()) return;
+    this.#carry(this.#carrier, [peer?.hasLane === true ? withoutBody(message) : message], now);
   }
 
   #carry(carrier: string, messages: readonly Message[], now: number): void {
@@ -397,6 +438,16 @@ export class Outbox {
     this.number.delete(comm_id);
     for (const peer of this.#peers.values()) peer.has.delete(comm_id);
   }
+}
+
+/** Return whose control comm this is; null where it is nobody's. */
+export function peerOf(peers: ReadonlyMap<string, Peer>, comm_id: string): Peer | null {
+  for (const peer of peers.values()) if (peer.control === comm_id) return peer;
+  return null;
+}
+
+function isOpen(message: Message): boolean {
+  return msgType(message) === "comm_open";
 }
 
 function checkSize({ comm_id, nbytes: actual }: Waiting, allowed: number): void {

@@ -21,6 +21,10 @@ export class Peer {
   /** Comm id -> number of its own before which nothing was heard. */
   readonly began: Map<string, number>;
   readonly incoming = new Map<string, Incoming>();
+  /** Ids of the comms that it has open, as far as it has told. */
+  open: Set<string>;
+  /** What is for it goes by its lane. */
+  hasLane = false;
   /** What is under way to it. */
   flight = new Flight();
   /** Since when it has confirmed nothing of what is under way. */
@@ -46,6 +50,7 @@ export class Peer {
     this.features = hello.features;
     this.epoch = hello.epoch;
     this.tab = hello.tab;
+    this.open = new Set(hello.open);
     this.control = control;
     this.has = has;
     this.began = new Map(Object.entries(hello.sent));

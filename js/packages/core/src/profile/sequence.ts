@@ -65,6 +65,8 @@ export class Incoming {
   known = 0;
   /** How often the oldest hole was asked for. */
   asked = 0;
+  /** When it is asked for next; null where that is not settled. */
+  askAt: number | null = null;
   /** The highest number that was asked for. */
   askedUpto = 0;
   /** Of buffers in `held`, in bytes. */
@@ -139,6 +141,7 @@ export class Incoming {
       this.next += 1;
     }
     this.asked = 0; // what is missing now is another hole
+    this.askAt = null;
     return released;
   }
 }

@@ -10,7 +10,10 @@
  * At a kernel end many frontends are peers; at a frontend the kernel end is the only one. The rules are the
  * same.
  *
- * Spec: spec/profile.md, "Sessions" and "Sequence".
+ * A peer may have a lane: then what is for it is to be sent by that (`messagesToSend` says which), and when it comes
+ * or goes, what the peer has not confirmed is sent again by the new route.
+ *
+ * Spec: spec/profile.md, "Sessions", "Sequence" and "Lane".
  */
 import { RemoteProtocolError, quote } from "../errors.js";
 import { keptBytes } from "../protocol/inbox.js";
@@ -22,6 +25,7 @@ import { ACK_SOON, Arrivals } from "./arrivals.js";
 import type { Control, Numbers } from "./control.js";
 import {
   FEATURES,
+  LANE,
   PROFILE,
   TARGET,
   carried,
@@ -32,9 +36,11 @@ import {
 } from "./control.js";
 import type { LeftWhy, ProfileEvent } from "./events.js";
 import { Flight, waitingFor } from "./flow.js";
-import { Outbox, REPEAT } from "./outbox.js";
+import { Outbox, REPEAT, peerOf } from "./outbox.js";
 import type { Tell } from "./peer.js";
 import { Peer } from "./peer.js";
+import type { Emit } from "./routes.js";
+import { Routes } from "./routes.js";
 import { Taking } from "./taking.js";
 
 const LAGGING = 5.0; // without a word about what is under way; then nobody waits for that peer
@@ -42,6 +48,7 @@ const LAGGING = 5.0; // without a word about what is under way; then nobody wait
 // (the WebSocket's pings), and 60 s to make it anew: until then what it missed is kept.
 export const MAX_REPEATS = 6;
 const MAX_SILENT = 64; // peers that are remembered although they answer no more
+const LANE_REPEATS = 3; // without a confirmation, then the lane is not believed in: 7 s
 export interface ProfileOptions {
   /** What this end sends on: "iopub" at a kernel, "shell" at a frontend. */
   readonly channel: Channel;
@@ -73,7 +80,12 @@ export interface SendWays {
   readonly to?: string | null;
   /** The event "sent" tells how far the message with this one is. */
   readonly token?: number | null;
+  /** By the standard route, where its handling is answered by statuses and outputs. */
+  readonly isPlain?: boolean;
 }
+
+/** A message to send, and the session by whose lane it goes; null is the standard route. */
+export type Outgoing = readonly [message: Message, lane: string | null];
 
 /** The sessions of one end. */
 export class Profile {
@@ -81,19 +93,25 @@ export class Profile {
   readonly peers = new Map<string, Peer>();
   /** This is a kernel end. */
   readonly isKernel: boolean;
+  /** This end can have lanes. Set before the first hello. */
+  hasLanes = false;
+  /** Of a page: returns other sessions of the same page, which are no plain ones. */
+  also: () => readonly string[] = () => [];
   readonly limits: Limits;
   readonly #options: ProfileOptions;
   readonly #left: string[];
   #hasOpened = false; // a frontend: its control comm
   readonly #outbox: Outbox;
   #toldOpen: readonly string[] = []; // a frontend: comms that its hello said are open
-  #outgoing: Message[] = [];
+  #outgoing: Outgoing[] = [];
   #events: ProfileEvent[] = [];
   readonly #arrivals: Arrivals;
   /** The comms that are taken up. */
   readonly taking: Taking;
   #now = 0; // of the last call
   #isAway = false; // a frontend: there is no link, or none that the kernel end was met on
+  readonly #routes: Routes;
+  #marks = 0;
   readonly #silent = new Map<string, Peer>(); // gone without a word; they may come back
 
   constructor(options: ProfileOptions) {
@@ -101,6 +119,8 @@ export class Profile {
     this.isKernel = options.channel === "iopub";
     this.limits = options.limits ?? DEFAULT_LIMITS;
     this.#left = [...(options.left ?? [])];
+    const emit: Emit = (message, lane) => void this.#outgoing.push([message, lane]);
+    this.#routes = new Routes({ peers: this.peers, isKernel: this.isKernel, emit });
     this.#outbox = new Outbox({
       session: options.session,
       peers: this.peers,
@@ -108,7 +128,7 @@ export class Profile {
       isKernel: this.isKernel,
       limits: this.limits,
       max_whole_bytes: options.max_whole_bytes ?? null,
-      emit: (message) => this.#outgoing.push(message),
+      routes: this.#routes,
       say: (comm_id, data, now, buffers) => this.#say(comm_id, data, now, "comm_msg", buffers),
       event: (event) => this.#events.push(event),
     });
@@ -137,14 +157,14 @@ export class Profile {
 
   /** Return when `tick` is due next; infinity while nothing is. */
   deadline(): number {
-    if (this.#isAway) return Infinity;
+    if (this.#isCut()) return Infinity;
     let deadline = Infinity;
     for (const peer of this.peers.values()) deadline = Math.min(deadline, peer.deadline());
     return deadline;
   }
 
-  /** Take everything to be sent, in order. */
-  messagesToSend(): Message[] {
+  /** Take everything to be sent, in order, each with its route. */
+  messagesToSend(): Outgoing[] {
     const outgoing = this.#outgoing;
     this.#outgoing = [];
     return outgoing;
@@ -175,8 +195,8 @@ export class Profile {
    * peer that joins pieces. Nothing was done then.
    */
   send(message: Message, now: number, ways: SendWays = {}): void {
-    const { coalesce = null, always = false, to = null, token = null } = ways;
-    const waiting = waitingFor(message, keptBytes(message), { coalesce, to, token });
+    const { coalesce = null, always = false, to = null, token = null, isPlain = false } = ways;
+    const waiting = waitingFor(message, keptBytes(message), { coalesce, to, token, isPlain });
     this.#outbox.send(waiting, now, always ? null : this.limits.max_queue_bytes);
   }
 
@@ -246,16 +266,18 @@ export class Profile {
       peer === undefined ? {} : { resume: { epoch: peer.epoch, seen: peer.seen() } },
     );
     if (this.#options.tab !== undefined) hello.tab = this.#options.tab;
+    const also = this.also();
+    if (also.length > 0) hello.also = also;
     this.#toldOpen = this.#options.openComms();
     const msg_type = this.#hasOpened ? "comm_msg" : "comm_open";
     this.#hasOpened = this.#outbox.awaitsPeer = true;
-    this.#say(control, hello, now, msg_type);
+    this.#outgoing.push([this.#controlMessage(control, hello, now, msg_type, []), null]);
     this.resume(now);
   }
 
   /**
-   * At a frontend: the link is away. Nothing is due until `join` or `resume`. Nobody could answer: nothing is asked
-   * for, nothing given up, and the kernel end is not silent.
+   * At a frontend: the link is away. Nothing is due until `join` or `resume`, unless there is a lane. Nobody could
+   * answer: nothing is asked for, nothing given up, and the kernel end is not silent.
    */
   pause(): void {
     this.#isAway = true;
@@ -269,7 +291,10 @@ export class Profile {
       peer.repeats = 0;
       peer.quietSince = now;
       peer.repeatAt = this.#outbox.isAheadOf(peer) ? now + REPEAT : Infinity;
-      for (const sequence of peer.incoming.values()) sequence.asked = 0;
+      for (const sequence of peer.incoming.values()) {
+        sequence.asked = 0;
+        sequence.askAt = null;
+      }
       this.#arrivals.askAgain(peer, now);
     }
   }
@@ -302,7 +327,74 @@ export class Profile {
     const { session, epoch, openComms } = this.#options;
     const sent = this.#outbox.numbersOn(control);
     const open = openComms();
-    return { profile: PROFILE, features: FEATURES, session, epoch, open, sent, ...rest };
+    const features = this.hasLanes ? [...FEATURES, LANE] : FEATURES;
+    return { profile: PROFILE, features, session, epoch, open, sent, ...rest };
+  }
+
+  // ---------------------------------------------------------------- lanes
+
+  /** At a kernel end: a session sent a request that frontends send, and it may know no profile. */
+  heardPlain(session: string): void {
+    this.#routes.heardPlain(session);
+  }
+
+  /** At a frontend: ask for a lane (the event "lane offered"); `origin` is the page's, "" where it is none. */
+  askLane(origin: string, now: number): void {
+    if (this.peers.size > 0)
+      this.#say(controlId(this.#options.session), { lane_ask: { origin } }, now);
+  }
+
+  /** At a kernel end: tell a peer how to get its lane; port 0 says that there is none. */
+  offerLane(session: string, port: number, token: string, now: number): void {
+    const peer = this.peers.get(session);
+    if (peer !== undefined) this.#say(peer.control, { lane_offer: { port, token } }, now);
+  }
+
+  /** A peer has a lane from now on; false where it is not there. */
+  laneUp(session: string, now: number): boolean {
+    return this.#changeRoute(session, now, true);
+  }
+
+  /** A peer has no lane any more; false where it is not there. */
+  laneDown(session: string, now: number): boolean {
+    return this.#changeRoute(session, now, false);
+  }
+
+  #changeRoute(session: string, now: number, hasLane: boolean): boolean {
+    const peer = this.peers.get(session);
+    if (peer === undefined) return false;
+    peer.hasLane = hasLane;
+    this.#routes.update();
+    peer.repeats = 0;
+    peer.quietSince = now;
+    peer.repeatAt = this.#outbox.isAheadOf(peer) ? now + REPEAT : Infinity;
+    this.#outbox.changeRoute(peer, now);
+    return true;
+  }
+
+  /** Say whether a lane has taken messages of users' that are not confirmed. */
+  isAheadByLane(): boolean {
+    // What opens a comm has gone by the other route.
+    const isAhead = ([comm_id, last]: [string, number]) => !isControl(comm_id) && last > 1;
+    const ahead = this.#routes.laned.flatMap((peer) => Object.entries(this.#outbox.aheadOf(peer)));
+    return ahead.some(isAhead);
+  }
+
+  /** Ask a peer to say when all that was sent to it has arrived (the event "marked"); return the mark. */
+  mark(session: string, now: number): number {
+    this.#marks += 1;
+    this.#say(this.peers.get(session)?.control ?? "", { mark: this.#marks }, now);
+    return this.#marks;
+  }
+
+  #wantLane({ session, features }: Peer): void {
+    if (this.isKernel || !this.hasLanes || !features.includes(LANE)) return;
+    this.#events.push({ type: "lane wanted", session });
+  }
+
+  /** At a frontend: nobody can be told anything. */
+  #isCut(): boolean {
+    return this.#isAway && this.#routes.laned.length === 0;
   }
 
   // ---------------------------------------------------------------- saying
@@ -352,7 +444,8 @@ export class Profile {
     msg_type = "comm_msg",
     buffers: readonly Uint8Array[] = [],
   ): void {
-    this.#outgoing.push(this.#controlMessage(comm_id, data, now, msg_type, buffers));
+    const message = this.#controlMessage(comm_id, data, now, msg_type, buffers);
+    this.#routes.sendTo(peerOf(this.peers, comm_id), message);
   }
 
   /** Say something that has to arrive. */
@@ -378,7 +471,7 @@ export class Profile {
   /** Do what is due: tell what arrived, repeat how far we are, ask for what is missing. */
   tick(now: number): void {
     this.#now = now;
-    if (this.#isAway) return;
+    if (this.#isCut()) return;
     for (const peer of [...this.peers.values()]) {
       if (peer.ackAt <= now) this.#arrivals.acknowledge(peer, now);
       if (peer.askAt <= now) this.#arrivals.askAgain(peer, now);
@@ -395,10 +488,14 @@ export class Profile {
       this.#drop(peer, "silent");
     } else {
       peer.repeats += 1;
+      if (peer.hasLane && peer.repeats >= LANE_REPEATS) {
+        this.#events.push({ type: "lane silent", session: peer.session });
+      }
       // A frontend has nobody else to go on for: what it sends waits.
       if (this.isKernel && now - peer.quietSince >= LAGGING) {
         peer.isLagging = true;
         peer.flight = new Flight();
+        peer.flight.changeRoute(peer.hasLane);
         this.#outbox.sendQueued(now);
       }
       peer.repeatAt = now + REPEAT * 2 ** peer.repeats;
@@ -441,12 +538,13 @@ export class Profile {
       if (peer.control !== comm_id) continue;
       this.#silent.delete(peer.session);
       this.peers.set(peer.session, peer);
+      this.#routes.update();
       const { session, features, tab } = peer;
       this.#events.push({ type: "joined", session, features, recovered: true, tab });
+      this.#wantLane(peer);
       return peer;
     }
-    for (const peer of this.peers.values()) if (peer.control === comm_id) return peer;
-    return null;
+    return peerOf(this.peers, comm_id);
   }
 
   #receiveGoodbye(peer: Peer | null): void {
@@ -467,9 +565,13 @@ export class Profile {
       const about = `expected the comm id ${quote(control)}, got ${quote(comm_id)}`;
       throw new RemoteProtocolError(`${TARGET}: hello: ${about}`);
     }
+    this.#routes.met([hello.session, ...hello.also]);
     const known = this.#silent.get(hello.session) ?? this.peers.get(hello.session) ?? null;
     this.#silent.delete(hello.session);
-    if (known !== null) this.peers.set(known.session, known);
+    if (known !== null) {
+      this.peers.set(known.session, known);
+      this.#routes.update();
+    }
     this.#outbox.awaitsPeer = false;
     const peer = this.isKernel
       ? this.#meetFrontend(hello, comm_id, known, now)
@@ -478,6 +580,7 @@ export class Profile {
     if (hello.open.length > 0) {
       this.#events.push({ type: "accepted", session: peer.session, comm_ids: hello.open });
     }
+    this.#wantLane(peer);
     peer.repeats = 0;
     peer.repeatAt = this.#outbox.isAheadOf(peer) ? now + REPEAT : Infinity;
     return peer;
@@ -492,7 +595,10 @@ export class Profile {
       known = null;
     }
     const peer = known ?? this.#newPeer(hello, comm_id, new Map(this.#outbox.number));
-    if (known !== null) this.#receiveSeen(peer, resume?.seen ?? {}, now);
+    if (known !== null) {
+      peer.open = new Set(hello.open);
+      this.#receiveSeen(peer, resume?.seen ?? {}, now);
+    }
     const recovered = known !== null || resume === null;
     const { session } = peer;
     const { features, tab } = hello;
@@ -529,6 +635,7 @@ export class Profile {
   #newPeer(hello: Control, comm_id: string, has: Map<string, number>): Peer {
     const peer = new Peer(hello, comm_id, has);
     this.peers.set(peer.session, peer);
+    this.#routes.update();
     return peer;
   }
 
@@ -559,6 +666,8 @@ export class Profile {
     handedOn.push(...this.released());
     const { session } = peer;
     const { accepted, refused } = control;
+    for (const comm_id of accepted) peer.open.add(comm_id);
+    for (const comm_id of refused) peer.open.delete(comm_id);
     if (accepted.length > 0) this.#events.push({ type: "accepted", session, comm_ids: accepted });
     if (refused.length > 0) this.#events.push({ type: "refused", session, comm_ids: refused });
     for (const [comm_id, req] of control.cancel) {
@@ -574,7 +683,22 @@ export class Profile {
       handedOn.push(...this.taking.take(peer, comm_id, number, kept, now));
     }
     for (const comm_id of control.withheld) this.taking.end(comm_id, null);
+    this.#takeInRoute(peer, control, now);
     return handedOn;
+  }
+
+  /** Take in what is said of lanes and marks. */
+  #takeInRoute(peer: Peer, control: Control, now: number): void {
+    const { mark, marked, lane_ask: ask, lane_offer: offer } = control;
+    const { session } = peer;
+    if (mark > 0) this.#say(peer.control, { marked: mark }, now);
+    if (marked > 0) this.#events.push({ type: "marked", session, mark: marked });
+    if (ask !== null && this.isKernel) {
+      this.#events.push({ type: "lane asked", session, origin: ask.origin });
+    }
+    if (offer !== null && !this.isKernel) {
+      this.#events.push({ type: "lane offered", session, ...offer });
+    }
   }
 
   #receiveSeen(peer: Peer, seen: Numbers, now: number): void {
@@ -597,6 +721,9 @@ export class Profile {
 
   #drop(peer: Peer, why: LeftWhy, keepsHistory = false): void {
     this.peers.delete(peer.session);
+    peer.hasLane = false;
+    peer.flight.changeRoute(false);
+    this.#routes.update();
     this.#events.push({ type: "left", session: peer.session, why });
     if (why === "silent") this.#rememberSilent(peer);
     if (this.peers.size === 0) this.taking.endAll();

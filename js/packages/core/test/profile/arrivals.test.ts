@@ -61,7 +61,9 @@ describe("what arrives", () => {
     world.send(3);
     const want = { want: { c: [2, 2] } };
     expect(world.said).toEqual([want]);
-    for (let asked = 1; asked < MAX_ASKS; asked += 1) world.arrivals.askAgain(world.peer, asked);
+    for (let asked = 1; asked < MAX_ASKS; asked += 1) {
+      world.arrivals.askAgain(world.peer, 2 ** asked);
+    }
     expect(world.said).toEqual(Array.from({ length: MAX_ASKS }, () => want));
     world.arrivals.askAgain(world.peer, 60);
     expect(world.events).toEqual([{ type: "gap", comm_id: "c", missed: 1 }]);
