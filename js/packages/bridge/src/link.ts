@@ -37,7 +37,11 @@ export class Link {
       for (const listener of this.#listeners) listener();
       if (state === "connected") this.#look();
     };
-    this.frontend = new Frontend(this.#transport, { kernel_id, on_unknown: ON_UNKNOWN });
+    this.frontend = new Frontend(this.#transport, {
+      kernel_id,
+      on_unknown: ON_UNKNOWN,
+      lane: { kernel_id: () => null }, // whatever server the page has, it is not ours to know
+    });
     this.Jupyter = make_jupyter(this.frontend);
   }
 

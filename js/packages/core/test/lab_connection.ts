@@ -35,6 +35,7 @@ class Signal<Args> implements LabSignal<unknown, Args> {
 /** What every version has. */
 export class PublicConnection implements KernelConnection {
   readonly id: string;
+  readonly clientId = "lab";
   readonly name = "python3";
   status = "idle";
   readonly isDisposed = false;

@@ -104,6 +104,8 @@ export interface StepEnd {
   readonly manager: CommManager;
   /** One for each peer. */
   readonly links: readonly MemoryTransport[];
+  /** Its ends of lanes, those that have ended too. */
+  readonly lanes: MemoryTransport[];
   readonly runtime: StepRuntime;
   readonly errors: unknown[];
 }
@@ -138,7 +140,9 @@ export class StepPair {
   /** Return what can happen next, the oldest on each channel; empty when nothing is left. */
   choices(): Choice[] {
     const arrivals = this.ends.flatMap((end) =>
-      end.links.flatMap((link) => link.held().map((channel) => ({ end, link, channel }))),
+      [...end.links, ...end.lanes].flatMap((link) =>
+        link.held().map((channel) => ({ end, link, channel })),
+      ),
     );
     const due = this.ends.filter(({ runtime }) => runtime.isDue);
     return [...arrivals, ...due.map((end) => ({ end, link: null }))];
@@ -174,6 +178,36 @@ export class StepPair {
       for (const { runtime } of this.ends) runtime.ring();
     }
     this.clock.now = until;
+  }
+
+  /**
+   * Give a frontend a lane, held; return its end of it. Each end hears that it begins, or ended (`cut`), when its turn
+   * has come.
+   */
+  lane(frontend: StepEnd): MemoryTransport {
+    const [there, here] = MemoryTransport.pair();
+    this.#begin(this.kernel, there, frontend.name);
+    this.#begin(frontend, here, this.kernel.name);
+    return here;
+  }
+
+  #begin(end: StepEnd, link: MemoryTransport, peer: string): void {
+    const { sessions } = end.manager;
+    const send = (message: Message) => {
+      try {
+        link.send(message);
+      } catch (error) {
+        if (!(error instanceof TransportError)) throw error;
+      }
+    };
+    link.hold();
+    end.lanes.push(link);
+    link.start({
+      message: (message) => end.manager.receive(message),
+      fault: (error) => end.errors.push(error),
+      end: () => end.runtime.soon(() => sessions.laneDown(peer, send)),
+    });
+    end.runtime.soon(() => sessions.laneUp(peer, send));
   }
 
   /** Lose what is held for an end; return how many messages that were. */
@@ -230,7 +264,7 @@ function makeStepEnd(
       end: () => undefined,
     });
   }
-  return { name, manager, links, runtime, errors };
+  return { name, manager, links, lanes: [], runtime, errors };
 }
 
 /** A kernel publishes to whoever is there; a frontend hears that its link is gone. */

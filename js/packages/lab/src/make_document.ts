@@ -9,12 +9,13 @@ const storage = { tab: sessionStorage, shared: localStorage };
 const on_error = (error: unknown) => console.error("tsushin:", error);
 
 export function makeDocument(app: App, context: SessionContext): Document {
-  const { baseUrl } = app.serviceManager.serverSettings;
+  const { baseUrl, token, appendToken } = app.serviceManager.serverSettings;
   const base_url = folderUrl(baseUrl, context.path);
   const amd = makeAmd(baseUrl, base_url);
   const kernel = new DocumentKernel({
     document: `${baseUrl}${context.path}`,
     storage,
+    server: { url: new URL(baseUrl, location.href).href, token: appendToken ? token : "" },
     load_target: page_target_loader({ amd, base_url }),
     on_error,
   });

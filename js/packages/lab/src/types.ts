@@ -51,8 +51,16 @@ export interface ConsolePanel {
   readonly console: { readonly rendermime: RenderMime };
 }
 
+/** `ServerConnection.ISettings`. */
+export interface ServerSettings {
+  readonly baseUrl: string;
+  readonly token: string;
+  /** The token goes into the URLs of WebSockets. */
+  readonly appendToken: boolean;
+}
+
 export interface App {
-  readonly serviceManager: { readonly serverSettings: { readonly baseUrl: string } };
+  readonly serviceManager: { readonly serverSettings: ServerSettings };
 }
 
 /** `JupyterFrontEndPlugin`. */

@@ -72,7 +72,9 @@ class PageComm implements ClassicComm {
     metadata?: Maybe<JsonObject>,
     buffers?: Maybe<readonly BufferLike[]>,
   ): string {
-    const msg_id = this.#manager.sendComm(this.#comm, encode(data, metadata, buffers));
+    // Statuses and outputs come for what goes by the standard route only.
+    const ways = { always: true, isPlain: callbacks != null };
+    const msg_id = this.#manager.sendComm(this.#comm, encode(data, metadata, buffers), ways);
     this.#callbacks.watch(msg_id, callbacks);
     return msg_id;
   }

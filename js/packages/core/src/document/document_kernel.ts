@@ -38,6 +38,8 @@ export interface DocumentKernelOptions {
   readonly storage: PageStorage;
   /** Finds targets by their module, as `page_target_loader` makes it. */
   readonly load_target?: LoadClassicTarget;
+  /** The server of the document's kernels; without it there is no lane through it. `token` is "" for none. */
+  readonly server?: { readonly url: string; readonly token: string };
   /** Hears of everything that goes wrong in handlers and with the peer. */
   readonly on_error: (error: unknown) => void;
 }
@@ -52,7 +54,7 @@ export class DocumentKernel {
   readonly #onError: (error: unknown) => void;
   #kernels = 0; // that have ended
 
-  constructor({ document, storage, on_error, ...rest }: DocumentKernelOptions) {
+  constructor({ document, storage, on_error, server, ...rest }: DocumentKernelOptions) {
     this.#onError = on_error;
     this.#memory = new PageMemory(document, storage);
     this.#link = new KernelLink({
@@ -62,6 +64,7 @@ export class DocumentKernel {
       },
     });
     if (this.#memory.hasClaims) this.#link.hold();
+    const kernel_id = () => this.#link.connection?.id ?? null;
     this.frontend = new Frontend(this.#link, {
       kernel_id: "",
       name: document,
@@ -71,8 +74,14 @@ export class DocumentKernel {
       on_kernel_gone: () => this.#forget(),
       trace: (direction, message) => this.#noteClose(direction, message),
       max_whole_bytes: SERVER_BYTES,
+      lane: {
+        server,
+        kernel_id,
+        // The document's own requests come from that session.
+        also: () => [this.#link.connection?.clientId ?? []].flat(),
+        ours: (message) => this.#link.ours(message),
+      },
     });
-    const kernel_id = () => this.#link.connection?.id ?? null;
     this.jupyter = make_jupyter(this.frontend, { ...rest, memory: this.#memory, kernel_id });
   }
 

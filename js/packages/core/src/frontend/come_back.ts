@@ -93,7 +93,7 @@ async function connectOnce(way: WayBack, signal: AbortSignal): Promise<Transport
 }
 
 /** Resolves after so many milliseconds, or once `signal` is aborted. */
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const wake = () => {
       clearTimeout(timer);

@@ -74,7 +74,13 @@ async function attach(
   const { trace, on_error, on_status, load_target } = options;
   const hooks = { trace, on_error, on_status, load_target };
   const route = { tab: pageTab(), max_whole_bytes: SERVER_BYTES };
-  const facts = { kernel_id, on_unknown, host, session, limits, ...route, ...hooks };
+  const lane = {
+    server: { url: server.base, token: takesSubprotocolToken ? undefined : token },
+    kernel_id: () => kernel_id,
+    WebSocket,
+  };
+  const ways = { ...route, lane: options.lane === false ? undefined : lane };
+  const facts = { kernel_id, on_unknown, host, session, limits, ...ways, ...hooks };
   const frontend = new Frontend(transport, facts);
   try {
     await frontend.handshake({ timeout: Infinity, signal });

@@ -30,6 +30,11 @@ export class Execution implements Watcher {
     this.#onOutput = on_output;
   }
 
+  /** Reply and "idle" are here. */
+  get isOver(): boolean {
+    return this.#reply !== null && this.#isIdle;
+  }
+
   get promise(): Promise<ExecuteResult> {
     return this.#expected.promise;
   }

@@ -20,7 +20,7 @@ import type { KernelGoneWhy, TransportError } from "../errors.js";
 import type { WaitOptions } from "../expected.js";
 import { DEFAULT_TIMEOUT, Expected } from "../expected.js";
 import { CommManager } from "../manager.js";
-import { TARGET } from "../profile/control.js";
+import { TARGET, isControl } from "../profile/control.js";
 import type { Channel, JsonObject, Message } from "../protocol/messages.js";
 import { COMM_TYPES, msgType, newHeader, newMessage } from "../protocol/messages.js";
 import { PageRuntime } from "../runtime.js";
@@ -30,6 +30,8 @@ import { comeBack } from "./come_back.js";
 import type { WayBack } from "./come_back.js";
 import { openComms } from "./comm_info.js";
 import { Execution } from "./execution.js";
+import { FrontendLane } from "./lane.js";
+import { laneWays } from "./lane_ways.js";
 import { lookOut } from "./lookout.js";
 import type { FrontendOptions } from "./options.js";
 import { noteLeft, onPageGone, pageStorage, takeLeft } from "./page_gone.js";
@@ -41,6 +43,7 @@ import { StatusWatch } from "./watch.js";
 const INTERRUPT_TIMEOUT = 10; // seconds
 const LOOK_TIMEOUT = 600; // seconds; a kernel without us answers after the cell that it runs
 const RESTART_TIMEOUT = 60; // seconds
+const LANE_ORDER_TIMEOUT = 1; // seconds; then the lane is in trouble, and order with it
 const ASK_AGAIN = 1; // seconds; iopub answers within milliseconds once it is live
 
 /** A kernel as a page or a Node process sees it. Made by `connect`. */
@@ -55,7 +58,7 @@ export class Frontend implements Disposable, AsyncDisposable {
   readonly #watch = new StatusWatch();
   #ended: TsushinError | null = null;
   #isClosing = false;
-  #turn: Promise<null> = Promise.resolve(null); // when what was asked to be executed last is sent
+  #turn: Promise<unknown> = Promise.resolve(); // when what was asked to be executed last is sent
   #turns = 0; // of those that are not
   #away: AbortController | null = null; // while the link is made anew: ends that
   #back: Promise<void> = Promise.resolve(); // that it is, or will not be
@@ -81,6 +84,7 @@ export class Frontend implements Disposable, AsyncDisposable {
       ...(session === undefined ? {} : { session }),
       ...(limits === undefined ? {} : { limits }),
     });
+    this.#useLane();
     this.#forgetPage = onPageGone(() => this.#guard(() => this.#pageGone()));
     this.#listen();
   }
@@ -98,6 +102,11 @@ export class Frontend implements Disposable, AsyncDisposable {
   /** True once the link is gone for good, by us or not: nothing can be sent any more. */
   get closed(): boolean {
     return this.#ended !== null;
+  }
+
+  /** True while comm messages go straight to the kernel's process. */
+  get has_lane(): boolean {
+    return this.comm_manager.sessions.hasLane();
   }
 
   // ---------------------------------------------------------------- using
@@ -119,20 +128,38 @@ export class Frontend implements Disposable, AsyncDisposable {
         this.request("shell", "execute_request", { ...content, ...rest }, execution),
       );
     const { sessions } = this.comm_manager;
-    const isNext = this.#turns === 0 && !sessions.hasQueued;
-    return isNext || this.#away !== null ? send() : this.#afterComms(execution.promise, send);
+    const isNext = this.#turns === 0 && !sessions.hasQueued && !sessions.isAheadByLane;
+    const result =
+      isNext || this.#away !== null ? send() : this.#afterComms(execution.promise, send);
+    return this.#options.lane === undefined ? result : this.#withComms(result, execution);
+  }
+
+  /** What the code sent by the lane comes before its result, as by the standard route. */
+  async #withComms<T>(result: Promise<T>, execution: Execution): Promise<T> {
+    try {
+      return await result;
+    } finally {
+      if (execution.isOver) await this.comm_manager.sessions.arrivedByLane(LANE_ORDER_TIMEOUT);
+    }
   }
 
   /** Send after the comm messages that were sent before, also those that have to wait; not where `ended` is. */
-  async #afterComms<T>(ended: Promise<T>, send: () => Promise<T>): Promise<T> {
+  #afterComms<T>(ended: Promise<T>, send: () => Promise<T>): Promise<T> {
+    const { sessions } = this.comm_manager;
+    const ready = this.#turn
+      .then(() => sessions.allSent())
+      .then(() => (sessions.isAheadByLane ? sessions.arrivedByLane(LANE_ORDER_TIMEOUT) : null));
+    // What it brings is not waited for.
+    const next = Promise.race([ready, ended]).then(() => ({ result: send() }));
+    this.#takeTurn(next);
+    return next.then(({ result }) => result);
+  }
+
+  /** What is sent after `turn`, which was begun after those before, waits for it. */
+  #takeTurn(turn: Promise<unknown>): void {
     this.#turns += 1;
-    this.#turn = this.#turn.then(() => this.comm_manager.sessions.allSent());
-    try {
-      await Promise.race([this.#turn, ended]);
-    } finally {
-      this.#turns -= 1;
-    }
-    return send();
+    const ended = () => void (this.#turns -= 1);
+    this.#turn = turn.then(ended, ended);
   }
 
   /** List the comms open in the kernel, of one target or of all. `timeout` is in seconds. */
@@ -344,6 +371,20 @@ export class Frontend implements Disposable, AsyncDisposable {
 
   #send(message: Message): void {
     if (this.#ended !== null) throw this.#ended;
+    if (
+      this.#turns > 0 &&
+      msgType(message) === "comm_open" &&
+      !isControl(message.content.comm_id)
+    ) {
+      // It goes by no lane, and keeps its place behind code that waits for what went by one.
+      this.#takeTurn(this.#turn.then(() => this.#guard(() => this.#sendNow(message))));
+      return;
+    }
+    this.#sendNow(message);
+  }
+
+  #sendNow(message: Message): void {
+    if (this.#ended !== null) throw this.#ended;
     if (this.#away !== null) {
       // What is numbered is kept: the kernel end asks for it once we are back.
       if (COMM_TYPES.includes(msgType(message)) && this.comm_manager.peers.length > 0) return;
@@ -358,6 +399,30 @@ export class Frontend implements Disposable, AsyncDisposable {
     this.#guard(() => this.#requests.receive(message));
     this.#guard(() => this.comm_manager.receive(message));
     this.#guard(() => this.#noteKernel(message));
+  }
+
+  #receiveByLane(message: Message): void {
+    this.#trace("received", message);
+    const ours = this.#options.lane?.ours;
+    const handedOn = ours === undefined ? message : ours(message);
+    if (handedOn !== null) this.#guard(() => this.comm_manager.receive(handedOn));
+  }
+
+  #useLane(): void {
+    const { lane, limits } = this.#options;
+    const ways = lane === undefined ? [] : laneWays({ ...lane, limits });
+    if (ways.length === 0) return;
+    const { sessions } = this.comm_manager;
+    const keeper = new FrontendLane({
+      sessions,
+      session: this.session,
+      ways,
+      peer: () => this.comm_manager.peers[0]?.session ?? null,
+      sent: (message) => this.#trace("sent", message),
+      receive: (message) => this.#receiveByLane(message),
+      fault: (error) => this.#onError(error),
+    });
+    sessions.useLanes(keeper, lane?.also);
   }
 
   #trace(direction: "sent" | "received", message: Message): void {

@@ -1,6 +1,8 @@
 /** What a frontend is made of, beside its transport. `connect` fills it in; so do the packages that bring their own. */
 import type { KernelGone } from "../errors.js";
 import type { LoadTarget } from "../manager.js";
+import type { LaneOptions } from "./lane_ways.js";
+import type { Message } from "../protocol/messages.js";
 import type { Limits } from "../protocol/limits.js";
 import type { OnUnknown } from "../protocol/routing.js";
 import type { Transport } from "../transports/base.js";
@@ -18,6 +20,14 @@ export interface KernelHost {
   shutdown?: (() => Promise<void>) | undefined;
 }
 
+/** Of a frontend that can have a lane. */
+export interface FrontendLaneOptions extends Omit<LaneOptions, "limits"> {
+  /** Of a page: returns its other sessions, whose messages are meant for it too. */
+  readonly also?: (() => readonly string[]) | undefined;
+  /** Returns what of a message by the lane is for this frontend; null: nothing. All of it unless given. */
+  readonly ours?: ((message: Message) => Message | null) | undefined;
+}
+
 export interface FrontendOptions {
   readonly kernel_id: string;
   /** What a page knows the kernel by, the same when it is loaded again; its id unless given. */
@@ -32,6 +42,8 @@ export interface FrontendOptions {
   readonly tab?: string | undefined;
   /** What the route to the kernel takes in one message; null for no bound. */
   readonly max_whole_bytes?: number | null | undefined;
+  /** How the kernel's process is reached beside the transport; without it there is no lane. */
+  readonly lane?: FrontendLaneOptions | undefined;
   readonly limits?: Limits | undefined;
   readonly trace?: Trace | undefined;
   readonly on_error?: ((error: unknown) => void) | undefined;

@@ -35,6 +35,11 @@ export class Server {
     this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
   }
 
+  /** Its base URL, with a slash at its end and without a token. */
+  get base(): string {
+    return this.#base.href;
+  }
+
   /** What the server says of itself; a tsushin server has a member `tsushin`, its version. */
   async status(signal?: AbortSignal): Promise<JsonObject> {
     const status = await this.#call("GET", "api/status", null, signal);

@@ -30,6 +30,8 @@ export interface ConnectOptions {
   on_status?: (status: KernelStatus) => void;
   /** "close" where this frontend started its kernel, "ignore" where it attached; "keep" waits for targets. */
   on_unknown?: OnUnknown;
+  /** False: comm messages never go straight to the kernel's process (`fe.has_lane`); by default where that is possible. */
+  lane?: boolean;
   /**
    * Finds the target of a `comm_open` that names a module. The target gets a comm as `fe.comm_manager`
    * makes them; for the classic surface use `make_jupyter(fe, { load_target })` instead.

@@ -218,6 +218,11 @@ export function withoutBody({ channel, header, metadata, content }: Message): Me
   });
 }
 
+/** Return what this end is to know of a message that it has no use for: its number. */
+export function onlyCounted(message: Message): Message {
+  return withEntry(withoutBody(message), { to: "" });
+}
+
 /** Return the message as its sender's user made it: without a number, and whom it is for. */
 export function withoutNumber(message: Message): Message {
   const { tsushin, ...metadata } = message.metadata;

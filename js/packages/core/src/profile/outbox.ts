@@ -399,8 +399,14 @@ export class Outbox {
     for (const laned of routes.laned) {
       routes.sendTo(laned, laned === peer ? message : withoutBody(message));
     }
-    if (!routes.hasUnlaned()) return;
-    this.#carry(this.#carrier, [peer?.hasLane === true ? withoutBody(message) : message], now);
+    if (peer?.hasLane !== true) {
+      if (routes.hasUnlaned()) this.#carry(this.#carrier, [message], now);
+      return;
+    }
+    // Not for all to hear: the session itself would take that for the message.
+    for (const other of this.#peers.values()) {
+      if (!other.hasLane) this.#carry(other.control, [withoutBody(message)], now);
+    }
   }
 
   #carry(carrier: string, messages: readonly Message[], now: number): void {

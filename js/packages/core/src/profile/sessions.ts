@@ -28,6 +28,7 @@ import {
   LANE,
   PROFILE,
   TARGET,
+  addressee,
   carried,
   controlId,
   isControl,
@@ -242,7 +243,8 @@ export class Profile {
     if (this.peers.size === 0) {
       const isShown = "tsushin" in message.metadata && sessionOf(message) !== this.#options.session;
       if (this.#options.joins === true && !this.#outbox.awaitsPeer && isShown) this.join(now);
-      return [message];
+      const to = addressee(message);
+      return to === null || to === this.#options.session ? [message] : [];
     }
     return this.#arrivals.receive(message, now);
   }

@@ -15,7 +15,7 @@ import type { Limits } from "../protocol/limits.js";
 import { DEFAULT_LIMITS } from "../protocol/limits.js";
 import type { Message } from "../protocol/messages.js";
 import { COMM_TYPES, msgType } from "../protocol/messages.js";
-import { isControl } from "../profile/control.js";
+import { isControl, numberOf, onlyCounted } from "../profile/control.js";
 import { byteView } from "../protocol/views.js";
 import { describe } from "../runtime.js";
 import type { Receiver, Transport } from "./base.js";
@@ -173,10 +173,19 @@ export class KernelLink implements Transport {
       this.#receiver.fault(error);
       return;
     }
-    if (this.#isOurs(message)) this.#receiver.message(message);
+    const ours = this.ours(message);
+    if (ours !== null) this.#receiver.message(ours);
   };
 
-  /** Leave out the comms of others: what they carry follows their own rules (Bokeh sends text as data). */
+  /**
+   * Return what of a message is for us. Of the comms of others it is nothing, or that there was a message: what they
+   * carry follows their own rules (Bokeh sends text as data).
+   */
+  ours(message: Message): Message | null {
+    if (this.#isOurs(message)) return message;
+    return numberOf(message) === null ? null : onlyCounted(message);
+  }
+
   #isOurs(message: Message): boolean {
     const { comm_id, target_name, target_module } = message.content;
     if (this.#shared === null || !isComm(message) || typeof comm_id !== "string") return true;

@@ -34,6 +34,8 @@ export interface LabFuture {
 /** `IKernelConnection`. */
 export interface KernelConnection {
   readonly id: string;
+  /** The session in the header of what the host itself sends. */
+  readonly clientId: string;
   readonly name: string;
   readonly status: string;
   readonly isDisposed: boolean;

@@ -450,6 +450,7 @@ describe("any order of events among a kernel end and two frontends", () => {
   type Act =
     | { act: "kernel sends"; times: number }
     | { act: "frontend sends" | "hello" | "kernel sends to one" | "kernel asks one"; front: number }
+    | { act: "lane" | "cut" | "plain"; front: number }
     | { act: "step" | "drop" | "repeat"; choice: number }
     | { act: "time"; seconds: number };
   const front = fc.nat(1);
@@ -461,6 +462,7 @@ describe("any order of events among a kernel end and two frontends", () => {
         act: fc.constantFrom("frontend sends", "hello", "kernel sends to one", "kernel asks one"),
         front,
       }),
+      fc.record({ act: fc.constantFrom("lane", "lane", "cut", "plain"), front }),
       fc.record({ act: fc.constantFrom("step", "step", "drop", "repeat"), choice }),
       fc.record({
         act: fc.constant("time"),
@@ -515,6 +517,15 @@ describe("any order of events among a kernel end and two frontends", () => {
           this.asked.push([to, answer]);
           return;
         }
+        case "lane":
+          pair.lane(pair.frontends[what.front] ?? pair.kernel);
+          return;
+        case "cut":
+          pair.frontends[what.front]?.lanes.at(-1)?.cut();
+          return;
+        case "plain":
+          pair.kernel.manager.sessions.heardPlain(`plain ${what.front}`);
+          return;
         case "hello":
           pair.frontends[what.front]?.manager.sessions.join();
           return;
@@ -527,6 +538,8 @@ describe("any order of events among a kernel end and two frontends", () => {
           const chosen = choices[what.choice % choices.length];
           if (chosen === undefined) return;
           if (chosen.link === null) chosen.end.runtime.step();
+          // By a lane everything comes, and once, as long as it is there.
+          else if (chosen.end.lanes.includes(chosen.link)) chosen.link.step(chosen.channel);
           else chosen.link[what.act](chosen.channel);
         }
       }
