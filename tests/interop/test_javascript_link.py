@@ -49,10 +49,10 @@ class Page:
 
 
 @asynccontextmanager
-async def running_page(node, url, token, kernel_id):
-    """Run a page that has one comm of the kernel, and knows its end."""
+async def running_page(node, url, token, kernel_id, *options):
+    """Run a page that has one comm of the kernel, and knows its end; the option "lane" lets it have one."""
     process = await asyncio.create_subprocess_exec(
-        *(node, FOLDER / "link.mjs", INDEX.as_uri(), url, token, kernel_id),
+        *(node, FOLDER / "link.mjs", INDEX.as_uri(), url, token, kernel_id, *options),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

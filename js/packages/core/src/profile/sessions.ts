@@ -158,7 +158,7 @@ export class Profile {
 
   /** Return when `tick` is due next; infinity while nothing is. */
   deadline(): number {
-    if (this.#isCut()) return Infinity;
+    if (this.#isPaused()) return Infinity;
     let deadline = Infinity;
     for (const peer of this.peers.values()) deadline = Math.min(deadline, peer.deadline());
     return deadline;
@@ -395,7 +395,7 @@ export class Profile {
   }
 
   /** At a frontend: nobody can be told anything. */
-  #isCut(): boolean {
+  #isPaused(): boolean {
     return this.#isAway && this.#routes.laned.length === 0;
   }
 
@@ -473,7 +473,7 @@ export class Profile {
   /** Do what is due: tell what arrived, repeat how far we are, ask for what is missing. */
   tick(now: number): void {
     this.#now = now;
-    if (this.#isCut()) return;
+    if (this.#isPaused()) return;
     for (const peer of [...this.peers.values()]) {
       if (peer.ackAt <= now) this.#arrivals.acknowledge(peer, now);
       if (peer.askAt <= now) this.#arrivals.askAgain(peer, now);
