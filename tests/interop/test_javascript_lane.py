@@ -16,7 +16,7 @@ END_LANES = "tsushin.comm_manager().lanes.close()"
 REGISTER = """
 import tsushin
 def register():
-    tsushin.register_target('late', lambda c, m: c.handle('echo', lambda m: m['content']['data']['n']))
+    tsushin.comm_manager().register_target('late', lambda c, m: c.handle('echo', lambda m: m['content']['data']['n']))
 """
 
 

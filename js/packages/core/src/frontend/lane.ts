@@ -81,10 +81,11 @@ export class FrontendLane implements Lanes {
   /** Have a lane, as long as there is a kernel end that has lanes. Never rejects. */
   async #keep(signal: AbortSignal): Promise<void> {
     let [failures, pause, hasWorked] = [0, FIRST_PAUSE_MS, false];
-    for (;;) {
+    const isOver = () => signal.aborted;
+    while (!isOver()) {
       const link = await this.#connect(signal);
       const peer = this.#options.peer();
-      if (signal.aborted || peer === null) {
+      if (isOver() || peer === null) {
         link?.close();
         return;
       }
