@@ -86,6 +86,8 @@ export interface CommManagerOptions {
   readonly left?: readonly string[];
   /** What the route to the peer takes in one message; null for no bound. */
   readonly max_whole_bytes?: number | null | undefined;
+  /** Comms that are not open here are somebody else's: nothing of them is looked at. */
+  readonly skips_unknown?: boolean | undefined;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
   readonly username?: string;
@@ -117,6 +119,7 @@ export class CommManager implements CommOwner {
   readonly #clock: () => number;
   readonly #username: string;
   readonly #onUnknown: OnUnknown;
+  readonly #skipsUnknown: boolean;
   readonly #router: Router;
   readonly #expected = new Map<string, Expected<Comm>[]>();
   readonly #takingUp: TakingUp;
@@ -130,6 +133,7 @@ export class CommManager implements CommOwner {
     this.#clock = options.clock ?? (() => Date.now());
     this.#username = options.username ?? "";
     this.#onUnknown = options.on_unknown;
+    this.#skipsUnknown = options.skips_unknown ?? false;
     this.#router = new Router({
       channel: options.channel,
       session: this.session,
@@ -375,6 +379,9 @@ export class CommManager implements CommOwner {
 
   /** Handle a comm message that `sessions.arrive` handed on. */
   deliver(message: Message): void {
+    const isUnknown =
+      msgType(message) !== "comm_open" && !this.knows(String(message.content.comm_id));
+    if (this.#skipsUnknown && isUnknown) return;
     this.#router.receive(message, this.#clock());
     this.#handleEvents();
   }

@@ -3,7 +3,9 @@ import { RemoteProtocolError, TransportLost, UnknownTarget } from "../src/errors
 import { Comm } from "../src/comm.js";
 import { DEFAULT_LIMITS } from "../src/protocol/limits.js";
 import { newHeader, newMessage } from "../src/protocol/messages.js";
+import { CommManager } from "../src/manager.js";
 import type { LoadTarget, Target } from "../src/manager.js";
+import { PageRuntime } from "../src/runtime.js";
 import type { PairOptions } from "./pair.js";
 import { commPair, openPair, settled } from "./pair.js";
 
@@ -412,4 +414,18 @@ describe("targets that come later", () => {
     frontend.manager.register_target("t", () => undefined);
     expect(frontend.manager.restore({ [comm.comm_id]: { target_name: "t" } })).toEqual([]);
   });
+});
+
+it("looks at nothing of comms that are somebody else's, where it is told so", () => {
+  const errors: unknown[] = [];
+  const manager = new CommManager({
+    send: () => undefined,
+    runtime: new PageRuntime((error) => errors.push(error)),
+    channel: "shell",
+    on_unknown: "ignore",
+    skips_unknown: true,
+  });
+  const header = newHeader("comm_msg", { msg_id: "m", session: "k", now_ms: 0 });
+  manager.receive(newMessage("iopub", header, { content: { comm_id: "bokeh's", data: "text" } }));
+  expect([errors, manager.unknown]).toEqual([[], 0]);
 });

@@ -79,7 +79,7 @@ export class DocumentKernel {
         kernel_id,
         // The document's own requests come from that session.
         also: () => [this.#link.connection?.clientId ?? []].flat(),
-        ours: (message) => this.#link.ours(message),
+        skips_unknown: true, // JupyterLab's own comms come by the lane, too
       },
     });
     this.jupyter = make_jupyter(this.frontend, { ...rest, memory: this.#memory, kernel_id });

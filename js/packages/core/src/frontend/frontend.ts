@@ -81,6 +81,7 @@ export class Frontend implements Disposable, AsyncDisposable {
       tab,
       left: takeLeft(pageStorage(), options.name ?? kernel_id),
       max_whole_bytes,
+      skips_unknown: options.lane?.skips_unknown,
       ...(session === undefined ? {} : { session }),
       ...(limits === undefined ? {} : { limits }),
     });
@@ -403,9 +404,7 @@ export class Frontend implements Disposable, AsyncDisposable {
 
   #receiveByLane(message: Message): void {
     this.#trace("received", message);
-    const ours = this.#options.lane?.ours;
-    const handedOn = ours === undefined ? message : ours(message);
-    if (handedOn !== null) this.#guard(() => this.comm_manager.receive(handedOn));
+    this.#guard(() => this.comm_manager.receive(message));
   }
 
   #useLane(): void {

@@ -2,7 +2,6 @@
 import type { KernelGone } from "../errors.js";
 import type { LoadTarget } from "../manager.js";
 import type { LaneOptions } from "./lane_ways.js";
-import type { Message } from "../protocol/messages.js";
 import type { Limits } from "../protocol/limits.js";
 import type { OnUnknown } from "../protocol/routing.js";
 import type { Transport } from "../transports/base.js";
@@ -24,8 +23,8 @@ export interface KernelHost {
 export interface FrontendLaneOptions extends Omit<LaneOptions, "limits"> {
   /** Of a page: returns its other sessions, whose messages are meant for it too. */
   readonly also?: (() => readonly string[]) | undefined;
-  /** Returns what of a message by the lane is for this frontend; null: nothing. All of it unless given. */
-  readonly ours?: ((message: Message) => Message | null) | undefined;
+  /** Comms that are not open here are somebody else's, who has rules of their own: nothing of them is looked at. */
+  readonly skips_unknown?: boolean | undefined;
 }
 
 export interface FrontendOptions {

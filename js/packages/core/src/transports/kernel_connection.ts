@@ -173,7 +173,7 @@ export class KernelLink implements Transport {
       this.#receiver.fault(error);
       return;
     }
-    const ours = this.ours(message);
+    const ours = this.#partForUs(message);
     if (ours !== null) this.#receiver.message(ours);
   };
 
@@ -181,7 +181,7 @@ export class KernelLink implements Transport {
    * Return what of a message is for us. Of the comms of others it is nothing, or that there was a message: what they
    * carry follows their own rules (Bokeh sends text as data).
    */
-  ours(message: Message): Message | null {
+  #partForUs(message: Message): Message | null {
     if (this.#isOurs(message)) return message;
     return numberOf(message) === null ? null : onlyCounted(message);
   }
