@@ -38,7 +38,8 @@ async function joined() {
 }
 
 /** Whether there is a lane; until then, or until there is none, it looks again and again. */
-async function hasLane(wanted) {
+async function hasLane(state) {
+  const wanted = state === "up";
   while (frontend.has_lane !== wanted) await new Promise((resolve) => setTimeout(resolve, 5));
   say({ has_lane: wanted });
 }
