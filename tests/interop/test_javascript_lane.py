@@ -13,8 +13,10 @@ HAS_LANE = "import tsushin; tsushin.comm_manager().sessions.has_lane()"
 END_LANES = "tsushin.comm_manager().lanes.close()"
 REGISTER = """
 import tsushin
+def late(c, m):
+    c.handle('echo', lambda m: m['content']['data']['n'])
 def register():
-    tsushin.comm_manager().register_target('late', lambda c, m: c.handle('echo', lambda m: m['content']['data']['n']))
+    tsushin.comm_manager().register_target('late', late)
 """
 
 

@@ -109,6 +109,16 @@ export class Outbox {
     return this.#ahead(peer).next().done !== true;
   }
 
+  /** Say whether a peer has not confirmed a message of a user's that goes by its lane. */
+  isAheadByLane(peer: Peer): boolean {
+    for (const [comm_id] of this.#ahead(peer)) {
+      const newest = this.#history.get(comm_id)?.newest;
+      // What opens a comm goes by the other route.
+      if (!isControl(comm_id) && newest !== undefined && !isOpen(newest.message)) return true;
+    }
+    return false;
+  }
+
   /** Return comm id -> number of the last message sent, of all comms and this one control comm. */
   numbersOn(control: string): Record<string, number> {
     const numbers = [...this.number].filter(([id]) => !isControl(id) || id === control);

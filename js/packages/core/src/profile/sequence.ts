@@ -24,9 +24,14 @@ export class History {
     return this.#kept.length;
   }
 
+  /** The newest message, if one is kept. */
+  get newest(): Kept | undefined {
+    return this.#kept.at(-1);
+  }
+
   /** The number of the newest message; 0 where none is kept. */
   get last(): number {
-    return this.#kept.at(-1)?.number ?? 0;
+    return this.newest?.number ?? 0;
   }
 
   /** Keep a message. */

@@ -376,10 +376,7 @@ export class Profile {
 
   /** Say whether a lane has taken messages of users' that are not confirmed. */
   isAheadByLane(): boolean {
-    // What opens a comm has gone by the other route.
-    const isAhead = ([comm_id, last]: [string, number]) => !isControl(comm_id) && last > 1;
-    const ahead = this.#routes.laned.flatMap((peer) => Object.entries(this.#outbox.aheadOf(peer)));
-    return ahead.some(isAhead);
+    return this.#routes.laned.some((peer) => this.#outbox.isAheadByLane(peer));
   }
 
   /** Ask a peer to say when all that was sent to it has arrived (the event "marked"); return the mark. */

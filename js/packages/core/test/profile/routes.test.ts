@@ -396,5 +396,8 @@ describe("a lane", () => {
     expect(sessions.isAheadByLane).toBe(true);
     world.pair.passTime(1);
     expect(sessions.isAheadByLane).toBe(false);
+    const theirs = world.comm();
+    world.first.manager.get_comm(theirs.comm_id)?.send({ n: 2 }); // the first one from here
+    expect(sessions.isAheadByLane).toBe(true);
   });
 });
