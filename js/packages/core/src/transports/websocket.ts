@@ -32,6 +32,7 @@ export const SERVER_BYTES = 10 * 2 ** 20 - 64 * 2 ** 10;
 export interface WebSocketLike {
   binaryType: string;
   readonly protocol: string;
+  readonly readyState?: number;
   send(data: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
   addEventListener(type: "open" | "error", listener: () => void): void;
@@ -46,6 +47,7 @@ interface CloseLike {
 
 export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
 
+const OPEN = 1; // `readyState`; above it the socket closes, or is closed
 const TOKEN_SUBPROTOCOL = "v1.token.websocket.jupyter.org.";
 const ORDERLY = new Set([1000, 1001]); // normal closure; going away
 
@@ -84,6 +86,8 @@ export class WebSocketTransport implements Transport {
 
   send(message: Message): void {
     if (this.#ended !== null) throw this.#ended;
+    // A page's WebSocket drops what comes now, and complains on the console; "close" follows.
+    if ((this.#socket.readyState ?? OPEN) > OPEN) return;
     this.#socket.send(this.#isV1 ? wsV1.encode(message) : wsDefault.encode(message));
   }
 
