@@ -64,7 +64,7 @@ def test_a_hole_is_asked_for_at_once_and_again_and_then_given_up(world):
         now += ASK_S * 2 ** (asked - 1)
         world.arrivals.ask_again(world.peer, now)
         assert world.said[-1] == {"want": {"c": (2, 2)}}
-    world.arrivals.ask_again(world.peer, now)
+    world.arrivals.ask_again(world.peer, now + ASK_S * 2 ** (MAX_ASKS - 1))
     assert world.events == [Gap("c", 1)]
     assert [m.content["data"]["n"] for m in world.arrivals.released()] == [3]
 
@@ -151,9 +151,11 @@ def test_with_a_lane_a_hole_is_asked_for_after_a_second_and_then_as_ever(world):
     assert world.peer.ask_at == ASK_S
     assert world.send(2, now=0.5) == [2, 3]  # it came by the other route
     world.send(5, now=1.0)
-    world.arrivals.ask_again(world.peer, world.peer.ask_at)
+    world.arrivals.ask_again(world.peer, 1.0)  # the time of the hole before
+    assert (world.said, world.peer.ask_at) == ([], 2.0)
+    world.arrivals.ask_again(world.peer, 2.0)
     assert world.said == [{"want": {"c": (4, 4)}}]
-    assert world.peer.ask_at == 2.0
+    assert world.peer.ask_at == 3.0
 
 
 def test_what_opens_a_comm_is_open_there_until_it_is_closed(world):

@@ -172,7 +172,9 @@ class Arrivals:
         hole = sequence.missing()
         if hole is None:
             return
-        peer.ask_at = min(peer.ask_at, now + ASK_S)
+        if sequence.ask_at is None:
+            sequence.ask_at = now + ASK_S
+        peer.ask_at = min(peer.ask_at, sequence.ask_at)
         if peer.has_lane:  # what is under way by the other route comes
             return
         first, last = max(hole[0], sequence.asked_upto + 1), hole[1]
@@ -208,21 +210,23 @@ class Arrivals:
     def ask_again(self, peer: Peer, now: float) -> None:
         """Ask a peer for what is missing, once more, or give it up."""
         wanted: dict[str, tuple[int, int]] = {}
+        peer.ask_at = inf
         for comm_id, sequence in list(peer.incoming.items()):
             hole = sequence.missing()
             if hole is None:
                 continue
-            if sequence.asked >= MAX_ASKS:
-                self.give_up(peer, comm_id, hole[1], now)
-                hole = sequence.missing()
-            if hole is not None:
+            if sequence.ask_at is None or sequence.ask_at <= now:
+                if sequence.asked >= MAX_ASKS:
+                    self.give_up(peer, comm_id, hole[1], now)
+                    hole = sequence.missing()
+                if hole is None:
+                    continue
                 wanted[comm_id] = hole
                 sequence.asked += 1
                 sequence.asked_upto = max(sequence.asked_upto, hole[1])
-        peer.ask_at = inf
+                sequence.ask_at = now + ASK_S * 2 ** (sequence.asked - 1)
+            peer.ask_at = min(peer.ask_at, sequence.ask_at)
         if wanted:
-            most = max(peer.incoming[comm_id].asked for comm_id in wanted)
-            peer.ask_at = now + ASK_S * 2 ** (most - 1)
             self._say(peer.control, {"want": wanted}, now)
 
     def give_up(self, peer: Peer, comm_id: str, upto: int, now: float) -> None:

@@ -65,6 +65,7 @@ class Incoming:
         held: what came too early, by number.
         known: the highest number that the sender is known to have used.
         asked: how often the oldest hole was asked for.
+        ask_at: when it is asked for next; None where that is not settled.
         asked_upto: the highest number that was asked for.
         held_bytes: of buffers in ``held``.
         joiner: of the pieces in it, once there are any.
@@ -74,6 +75,7 @@ class Incoming:
     held: dict[int, Message] = field(default_factory=dict)
     known: int = 0
     asked: int = 0
+    ask_at: float | None = None
     asked_upto: int = 0
     held_bytes: int = 0
     joiner: Joiner | None = None
@@ -92,7 +94,7 @@ class Incoming:
         return [message, *self._run()] if self.held else self._alone(message)
 
     def _alone(self, message: Message) -> list[Message]:
-        self.asked = 0
+        self.asked, self.ask_at = 0, None
         return [message]
 
     def missing(self) -> tuple[int, int] | None:
@@ -122,7 +124,7 @@ class Incoming:
         while self.next in self.held:
             released.append(self._pop(self.next))
             self.next += 1
-        self.asked = 0  # what is missing now is another hole
+        self.asked, self.ask_at = 0, None  # what is missing now is another hole
         return released
 
     def _pop(self, number: int) -> Message:

@@ -325,7 +325,7 @@ class Profile:
             peer.repeats, peer.quiet_since = 0, now
             peer.repeat_at = now + REPEAT_S if self._outbox.is_ahead_of(peer) else inf
             for sequence in peer.incoming.values():
-                sequence.asked = 0
+                sequence.asked, sequence.ask_at = 0, None
             self._arrivals.ask_again(peer, now)
 
     def leave(self, now: float) -> None:

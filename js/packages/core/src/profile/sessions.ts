@@ -273,7 +273,7 @@ export class Profile {
     this.#toldOpen = this.#options.openComms();
     const msg_type = this.#hasOpened ? "comm_msg" : "comm_open";
     this.#hasOpened = this.#outbox.awaitsPeer = true;
-    this.#outgoing.push([this.#controlMessage(control, hello, now, msg_type, []), null]);
+    this.#sayBesideLanes(control, hello, now, msg_type);
     this.resume(now);
   }
 
@@ -343,13 +343,14 @@ export class Profile {
   /** At a frontend: ask for a lane (the event "lane offered"); `origin` is the page's, "" where it is none. */
   askLane(origin: string, now: number): void {
     if (this.peers.size > 0)
-      this.#say(controlId(this.#options.session), { lane_ask: { origin } }, now);
+      this.#sayBesideLanes(controlId(this.#options.session), { lane_ask: { origin } }, now);
   }
 
   /** At a kernel end: tell a peer how to get its lane; port 0 says that there is none. */
   offerLane(session: string, port: number, token: string, now: number): void {
     const peer = this.peers.get(session);
-    if (peer !== undefined) this.#say(peer.control, { lane_offer: { port, token } }, now);
+    if (peer !== undefined)
+      this.#sayBesideLanes(peer.control, { lane_offer: { port, token } }, now);
   }
 
   /** A peer has a lane from now on; false where it is not there. */
@@ -445,6 +446,11 @@ export class Profile {
   ): void {
     const message = this.#controlMessage(comm_id, data, now, msg_type, buffers);
     this.#routes.sendTo(peerOf(this.peers, comm_id), message);
+  }
+
+  /** Say something by the standard route: the peer's lane may be gone, and only the peer knows. */
+  #sayBesideLanes(comm_id: string, data: JsonObject, now: number, msg_type = "comm_msg"): void {
+    this.#outgoing.push([this.#controlMessage(comm_id, data, now, msg_type, []), null]);
   }
 
   /** Say something that has to arrive. */
@@ -602,7 +608,7 @@ export class Profile {
     const { session } = peer;
     const { features, tab } = hello;
     this.#events.push({ type: "joined", session, features, recovered, tab });
-    this.#say(comm_id, this.#hello(comm_id, { recovered, seen: peer.seen() }), now);
+    this.#sayBesideLanes(comm_id, this.#hello(comm_id, { recovered, seen: peer.seen() }), now);
     return peer;
   }
 
