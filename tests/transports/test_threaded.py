@@ -17,6 +17,7 @@ from websockets.frames import CloseCode, Frame, Opcode
 from sockets import WAIT_S, Side, Visitor, message, shaken_hands, tcp_pair
 from tsushin.errors import RemoteProtocolError, WireError
 from tsushin.protocol.limits import DEFAULT_LIMITS
+from tsushin.transports.threaded import ThreadedWebSocket
 from tsushin.wire import ws_v1
 
 MIB = 1 << 20
@@ -323,3 +324,24 @@ def test_a_burst_and_single_messages_mixed_keep_their_order(pair):
         while time.perf_counter() < until:  # shorter than a sleep can be
             pass
     assert server.numbers(len(pauses)) == list(range(len(pauses)))
+
+
+def test_nothing_follows_its_close():
+    here, there = tcp_pair()
+    client, server = shaken_hands()
+    ended = threading.Event()
+    lane = ThreadedWebSocket(here, server)
+    lane.start(lambda messages: None, lambda fault: ended.set())
+    with there:
+        there.settimeout(WAIT_S)
+        client.send_close(1000)
+        there.sendall(b"".join(client.data_to_send()))
+        lane.close()
+        lane.send(message(1))
+        assert ended.wait(WAIT_S)
+        received = b""
+        while data := there.recv(4096):
+            received += data
+    client.receive_data(received)
+    client.receive_eof()
+    assert [frame.opcode for frame in client.events_received()] == [Opcode.CLOSE]

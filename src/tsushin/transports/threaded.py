@@ -86,7 +86,7 @@ class ThreadedWebSocket:
         self._is_writing = False  # the second thread is at it
         self._writer: threading.Thread | None = None
         self._sent_at = 0.0
-        self._is_ended = False
+        self._is_ended = self._is_closing = False
         self._early = early
         self._parts: list[bytes] = []  # of a message in several frames
         sock.settimeout(None)
@@ -125,8 +125,9 @@ class ThreadedWebSocket:
         data = Frame(opcode, payload).serialize(mask=self._masks)
         now = time.monotonic()
         with self._lock:
-            if self._is_ended:
+            if self._is_ended or self._is_closing:
                 return
+            self._is_closing = opcode is Opcode.CLOSE  # the last frame there is
             is_burst = now - self._sent_at < BURST_S
             self._sent_at = now
             if not (is_burst or self._waiting or self._is_writing):
@@ -240,11 +241,12 @@ class ThreadedWebSocket:
 
     def _write_protocols(self) -> None:
         """Write what the protocol itself has to say: pongs, and the end."""
-        for data in self._protocol.data_to_send():
-            if data:
-                with self._lock:
-                    self._waiting.append(data)
-                    self._wake_writer()
+        said = [data for data in self._protocol.data_to_send() if data]
+        with self._lock:
+            if said and not self._is_closing:
+                self._waiting.extend(said)
+                self._is_closing = self._protocol.state is not State.OPEN
+                self._wake_writer()
 
     @staticmethod
     def _start(work: Callable[[], None], name: str) -> threading.Thread:
