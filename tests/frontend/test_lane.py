@@ -11,7 +11,7 @@ import tsushin.frontend.lane as module
 from laning import WAIT_S, until
 from sockets import message
 from tsushin.errors import RemoteProtocolError
-from tsushin.frontend.lane import MAX_FAILURES, FrontendLane
+from tsushin.frontend.lane import MAX_FAILURES, MAX_FAILURES_LATER, FrontendLane
 from tsushin.kernel.lane import KernelLanes
 from tsushin.protocol.limits import DEFAULT_LIMITS
 
@@ -151,13 +151,16 @@ async def test_where_there_is_none_it_gives_up_and_a_new_hello_begins_again(worl
     await world.up()
 
 
-async def test_where_it_has_worked_it_does_not_give_up(world, monkeypatch):
+async def test_where_it_has_worked_it_goes_on_for_longer_and_not_for_ever(world, monkeypatch):
     monkeypatch.setattr(module, "LAST_PAUSE_S", 0.01)
     await world.up()
     world.refuses = True
     world.lanes.end("s")
-    await until(lambda: len(world.asks) > 2 * MAX_FAILURES)
+    await until(lambda: len(world.asks) > 1 + MAX_FAILURES)
+    await until(lambda: world.lane._keeping.done())
+    assert len(world.asks) == 1 + MAX_FAILURES_LATER
     world.refuses = False
+    world.lane.wanted()
     await until(lambda: world.ups == 2)
 
 

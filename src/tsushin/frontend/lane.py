@@ -29,7 +29,9 @@ CONNECT_TIMEOUT_S: Final = 2.0  # to the kernel itself
 THROUGH_SERVER_TIMEOUT_S: Final = 10.0
 FIRST_PAUSE_S: Final = 0.1  # between two tries, doubling
 LAST_PAUSE_S: Final = 60.0
-MAX_FAILURES: Final = 5  # in a row, where it has never worked
+# In a row: then nothing is tried before the next hello. Who asks for ever keeps an idle kernel alive.
+MAX_FAILURES: Final = 5
+MAX_FAILURES_LATER: Final = 12  # where it has worked: 4 minutes
 
 _log = logging.getLogger("tsushin")
 
@@ -126,7 +128,7 @@ class FrontendLane:
             link = await self._connect()
             if link is None:
                 failures += 1
-                if failures >= MAX_FAILURES and not has_worked:
+                if failures >= (MAX_FAILURES_LATER if has_worked else MAX_FAILURES):
                     return
             else:
                 failures, pause, has_worked = 0, FIRST_PAUSE_S, True

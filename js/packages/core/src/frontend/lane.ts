@@ -20,7 +20,9 @@ import { pageOrigin } from "./lane_ways.js";
 const OFFER_TIMEOUT = 10; // seconds; a busy kernel of the old design answers later, and is asked again
 const FIRST_PAUSE_MS = 100; // between two tries, doubling
 const LAST_PAUSE_MS = 60_000;
-const MAX_FAILURES = 5; // in a row, where it has never worked
+// In a row: then nothing is tried before the next hello. Who asks for ever keeps an idle kernel alive.
+const MAX_FAILURES = 5;
+const MAX_FAILURES_LATER = 12; // where it has worked: 4 minutes
 
 export interface LaneKeeping {
   readonly sessions: Pick<Sessions, "askLane" | "laneUp" | "laneDown">;
@@ -91,9 +93,9 @@ export class FrontendLane implements Lanes {
       }
       if (link === null) {
         failures += 1;
-        if (failures >= MAX_FAILURES && !hasWorked) return;
+        if (failures >= (hasWorked ? MAX_FAILURES_LATER : MAX_FAILURES)) return;
       } else {
-        [pause, hasWorked] = [FIRST_PAUSE_MS, true];
+        [failures, pause, hasWorked] = [0, FIRST_PAUSE_MS, true];
         await this.#use(link, peer);
       }
       await sleep(pause, signal);
