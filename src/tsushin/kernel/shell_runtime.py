@@ -54,7 +54,7 @@ class ShellRuntime:
 
     def run(self, handler: Callable[[], object], message: Message) -> object:
         """See ``Runtime.run``."""
-        if shown_under() is not None:
+        if handled() is None and shown_under() is not None:
             return self._run(handler)
         if message.header.get("msg_id", "") in ("", self.parent().get("msg_id")):
             return self._run(handler)
@@ -141,7 +141,7 @@ class ShellRuntime:
         On a thread of the user's it is the request under which the comm was made, else the last one. For a
         message that came over the bridge it is that message, not the widget's that carried it.
         """
-        known = shown_under() or handled()
+        known = handled() or shown_under()  # the first may have come in the message shown under the second
         if known is not None:
             return known
         request = request_here(self._kernel)
