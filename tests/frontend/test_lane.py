@@ -157,7 +157,7 @@ async def test_where_it_has_worked_it_goes_on_for_longer_and_not_for_ever(world,
     world.refuses = True
     world.lanes.end("s")
     await until(lambda: len(world.asks) > 1 + MAX_FAILURES)
-    await until(lambda: world.lane._keeping.done())
+    await until(world.lane._keeping.done)
     assert len(world.asks) == 1 + MAX_FAILURES_LATER
     world.refuses = False
     world.lane.wanted()
