@@ -90,6 +90,7 @@ def jupyter_server(
         process = subprocess.Popen(
             [*command, *(f"--{name}={value}" for name, value in options.items())],
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # the worker's own is for its figures
             stderr=subprocess.PIPE,
             text=True,
         )
