@@ -49,13 +49,20 @@ class LaneEnd(WireEnd):
         """Return the next message of the comm as a frame."""
         return client_frame(ws_v1.encode(self.numbered_message(data)))
 
+    def first_confirmation(self) -> Message:
+        """Return what confirms the one numbered message of the control comm: that the comm was accepted.
+
+        A lane on which nothing is confirmed is ended, also while others are measured.
+        """
+        return self._confirmation({self.control_id: 1})
+
     def confirmation(self, payload: bytes) -> Message:
         """Return what tells the kernel end that all up to this message was received."""
         message = ws_v1.decode(payload)
-        number = message.metadata["tsushin"]["n"]
-        # The one numbered message of the control comm says that the comm was accepted.
-        data = {"seen": {message.content["comm_id"]: number, self.control_id: 1}}
-        return self.message("comm_msg", {"comm_id": self.control_id, "data": data})
+        return self._confirmation({message.content["comm_id"]: message.metadata["tsushin"]["n"]})
+
+    def _confirmation(self, seen: Json) -> Message:
+        return self.message("comm_msg", {"comm_id": self.control_id, "data": {"seen": seen}})
 
     def confirm(self, payload: bytes) -> None:
         """Send that by the lane."""
@@ -125,6 +132,7 @@ def lane_end(prepare: str, target_name: str) -> Iterator[LaneEnd]:
         port = int(address.rpartition(":")[2])
         headers = {"Sec-WebSocket-Protocol": ", ".join(protocols)}
         end.socket = RawWebSocket(port, f"/{path}", headers)
+        end.socket.send(client_frame(ws_v1.encode(end.first_confirmation())))
         try:
             yield end
         finally:

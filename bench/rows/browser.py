@@ -193,6 +193,7 @@ def lane_page(echo: str) -> Setup:
             lane_offer(echo, "echo", origin=server.url.rstrip("/")) as (end, url, protocols),
         ):
             page.evaluate(CONNECT, [url, protocols])
+            page.evaluate("(frame) => say(frame)", coded(end.first_confirmation()))
             trips = Trips()
             yield lambda: lane_batch(page, end, trips)
 
