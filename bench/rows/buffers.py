@@ -120,7 +120,8 @@ def answered(end: WireEnd, frame: bytes, way: str) -> tuple[float, bytes]:
     end.socket.send(frame)
     while b'"comm_msg"' not in (back := end.socket.receive())[:1000]:
         pass
-    while (msg := ws_v1.decode(back)).msg_type != "comm_msg":  # a status names it as its parent
+    # A status names it as its parent, and a lane brings the control comm's messages as well.
+    while (msg := ws_v1.decode(back)).msg_type != "comm_msg" or msg.content["comm_id"] != "c":
         back = end.socket.receive()
     taken = (time.perf_counter() - begun) * MILLI
     received(way, msg.content, msg.buffers)

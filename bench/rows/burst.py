@@ -294,7 +294,6 @@ IN: dict[str, Setup] = {
     OUR_ZMQ: our_in(),
     STOCK_SERVER: stock_server_in,
     PLAIN_SERVER: our_in(server=True),
-    OUR_SERVER: our_in(server=True, extension=True),
     LANE: our_in(lane=True),
 }
 ROWS = {
