@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -38,8 +39,9 @@ def run(name: str) -> bool:
     """Run one check with its output shown; return whether it passed."""
     started = time.monotonic()
     say(name)
-    # `pyright --verifytypes` does not follow the .pth file of an editable install.
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    # `pyright --verifytypes` follows no .pth file of an editable install, and knows no environment.
+    places = (str(ROOT / "src"), sysconfig.get_path("purelib"))
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
     passed = subprocess.run(CHECKS[name], cwd=ROOT, env=env, check=False).returncode == 0
     say(f"{name}: {'ok' if passed else 'FAILED'} ({time.monotonic() - started:.1f} s)")
     return passed

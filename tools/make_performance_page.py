@@ -31,7 +31,7 @@ HEAD = """\
 <!-- Written by tools/make_performance_page.py from {files}; do not edit. -->
 # Performance
 
-What `make bench` measured on {date}: {runs} of the whole, {cores} cores, {system}, Python {python};
+What `make bench` measured on {date}: {runs} of the whole{note}, {cores} cores, {system}, Python {python};
 {versions}.
 
 Each row asks one question. Its variants run in the same minutes, in turn, one batch each, every one in
@@ -154,6 +154,7 @@ def head(files: Sequence[Path], runs: Sequence[Json], rows: Json) -> str:
         files=", ".join(file.name for file in files),
         date=last["date"][: len("2026-01-01")],
         runs="one run" if count == 1 else f"{count} runs",
+        note=f" ({last['note']})" if last.get("note") else "",
         of_runs="" if count == 1 else ", and of those the median of the runs",
         cores=last["cores"],
         system=last["system"],

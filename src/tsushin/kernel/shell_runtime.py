@@ -141,7 +141,9 @@ class ShellRuntime:
         On a thread of the user's it is the request under which the comm was made, else the last one. For a
         message that came over the bridge it is that message, not the widget's that carried it.
         """
-        known = handled() or shown_under()  # the first may have come in the message shown under the second
+        known = (
+            handled() or shown_under()
+        )  # the first may have come in the message shown under the second
         if known is not None:
             return known
         request = request_here(self._kernel)

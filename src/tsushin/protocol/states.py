@@ -22,8 +22,6 @@ from typing import Final
 class State(Enum):
     """Where a comm is in its life."""
 
-    __hash__ = object.__hash__  # Enum's own is slow, and these are looked up for each message
-
     UNOPENED = "UNOPENED"
     OPEN = "OPEN"
     CLOSED = "CLOSED"
@@ -31,8 +29,6 @@ class State(Enum):
 
 class Input(Enum):
     """What can happen to a comm: we send, the peer's message arrives, or the link is gone."""
-
-    __hash__ = object.__hash__
 
     SEND_OPEN = "SEND_OPEN"
     RECV_OPEN = "RECV_OPEN"

@@ -35,7 +35,7 @@ class TsushinConnection(ZMQChannelsWebsocketConnection):
     ``Any`` in its methods: jupyter_server's have no types.
     """
 
-    max_waiting_bytes = Int(
+    max_waiting_bytes: Int[int, int] = Int(
         64 * MIB,
         config=True,
         help="Bytes that may wait to be read by one page. While more does, comm_msg are dropped.",
