@@ -302,6 +302,20 @@ async def test_outputs_of_a_handler_belong_to_the_cell_that_made_the_comm(fe, wa
 # ------------------------------------------------------------------ large, and asked for
 
 
+@pytest.mark.parametrize("run", ["main", "thread"])
+async def test_what_a_handler_sends_has_the_message_as_its_parent(fe, run):
+    await fe.execute(
+        "def target(comm, msg):\n"
+        "    comm.on_msg(lambda msg: comm.send({'parent': msg['header']['msg_id']}))\n"
+        f"manager.register_target('parents', target, run={run!r})"
+    )
+    comm = fe.comm_manager.new_comm("parents")
+    await laned(fe)
+    comm.send({})
+    answer = await comm.expect_msg(WAIT_S)
+    assert answer["parent_header"]["msg_id"] == answer["content"]["data"]["parent"]
+
+
 @pytest.mark.parametrize("mib", [1, 20])
 async def test_large_buffers_and_answers_and_streams_go_by_the_lane(fe, mib):
     await fe.execute(

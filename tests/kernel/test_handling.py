@@ -76,7 +76,7 @@ def test_another_signal_handler_stays():
 def test_quietly_it_is_handled_under_another_parent_and_without_a_status(kernel):
     kernel.kept.clear()
     messages = kernel.run(
-        HANDLE + 'handling.handle_quietly(one, lambda: print("here")); print("the cell")'
+        HANDLE + 'handling.handle_quietly(one, one, lambda: print("here")); print("the cell")'
     )
     caused = about(kernel.kept, "one")
     assert [m["msg_type"] for m in caused] == ["stream"]

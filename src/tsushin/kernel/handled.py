@@ -13,6 +13,7 @@ from typing import cast
 
 from tsushin.protocol.messages import JsonObject, Message
 
+_by_lane: ContextVar[JsonObject | None] = ContextVar("tsushin_by_lane", default=None)
 _cell: ContextVar[JsonObject | None] = ContextVar("tsushin_cell", default=None)
 _handled: ContextVar[JsonObject | None] = ContextVar("tsushin_handled", default=None)
 
@@ -40,6 +41,16 @@ def show_under(cell: JsonObject) -> None:
 def shown_under() -> JsonObject | None:
     """Return the header of the request that what is published here is shown under; None: as ever."""
     return _cell.get()
+
+
+def handle_by_lane(message: Message) -> None:
+    """Make ``message`` the parent of what is sent in this context; what is published is the cell's."""
+    _by_lane.set(cast("JsonObject", dict(message.header)))
+
+
+def handled_by_lane() -> JsonObject | None:
+    """Return the header of the message being handled that came by a lane, or None."""
+    return _by_lane.get()
 
 
 def is_handled(message: Message) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
-from tsushin.kernel.handled import show_under
+from tsushin.kernel.handled import handle_by_lane, show_under
 from tsushin.kernel.shell_channel import (
     flush,
     has_parent_in_context,
@@ -53,12 +53,15 @@ class Handling:
         """Call ``work`` with ``message`` as parent, between busy and idle. Raises what it raises."""
         contextvars.copy_context().run(self._handle, message, work)
 
-    def handle_quietly(self, cell: Message, work: Callable[[], None]) -> None:
-        """Call ``work`` with a request of earlier as parent, and publish no status. Raises what it raises."""
+    def handle_quietly(self, message: Message, cell: Message, work: Callable[[], None]) -> None:
+        """Call ``work`` and publish no status: no frontend knows ``message`` as a request.
+
+        What is sent has it as the parent; what is published is shown under ``cell``. Raises what it raises.
+        """
         context = self._context
         if context is None or context[0] != (cell.header.get("msg_id"), threading.get_ident()):
             context = self._new_context(cell)
-        context[1].copy().run(self._handle_quietly, cell, work)
+        context[1].copy().run(self._handle_quietly, message, cell, work)
 
     def note(self, message: Message) -> None:
         """Publish busy and idle for a message that nothing had to run for."""
@@ -87,7 +90,8 @@ class Handling:
             self._context = made
         return made
 
-    def _handle_quietly(self, cell: Message, work: Callable[[], None]) -> None:
+    def _handle_quietly(self, message: Message, cell: Message, work: Callable[[], None]) -> None:
+        handle_by_lane(message)
         try:
             if has_parent_in_context(self._kernel):
                 work()

@@ -436,7 +436,7 @@ class ShellDelivery:
     def _handle_here(self, message: Message) -> None:
         work = partial(self._manager.take, message)
         if _is_quiet(message):
-            self.handling.handle_quietly(self.shown_under(message), work)
+            self.handling.handle_quietly(message, self.shown_under(message), work)
         else:
             self.handling.handle(message, work)
 

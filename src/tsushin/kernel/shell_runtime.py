@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from tsushin.errors import LocalProtocolError, RemoteProtocolError
-from tsushin.kernel.handled import handled, handling, shown_under
+from tsushin.kernel.handled import handled, handled_by_lane, handling, shown_under
 from tsushin.kernel.shell_channel import flush, parent_here, request_here
 from tsushin.kernel.shell_delivery import ShellDelivery
 from tsushin.protocol.messages import JsonObject, Message
@@ -141,9 +141,7 @@ class ShellRuntime:
         On a thread of the user's it is the request under which the comm was made, else the last one. For a
         message that came over the bridge it is that message, not the widget's that carried it.
         """
-        known = (
-            handled() or shown_under()
-        )  # the first may have come in the message shown under the second
+        known = handled() or handled_by_lane()  # the first may have come in the second
         if known is not None:
             return known
         request = request_here(self._kernel)
