@@ -36,6 +36,7 @@ def handled() -> JsonObject | None:
 def show_under(cell: JsonObject) -> None:
     """Show what is published from here on, in this context, under the request with this header."""
     _cell.set(cell)
+    _handled.set(None)  # what was being handled here is something else
 
 
 def shown_under() -> JsonObject | None:

@@ -21,7 +21,13 @@ from types import TracebackType
 from typing import Any
 
 from tsushin.errors import LocalProtocolError, RemoteProtocolError
-from tsushin.kernel.handled import handled, handled_by_lane, handling, shown_under
+from tsushin.kernel.handled import (
+    handle_by_lane,
+    handled,
+    handled_by_lane,
+    handling,
+    shown_under,
+)
 from tsushin.kernel.shell_channel import flush, parent_here, request_here
 from tsushin.kernel.shell_delivery import ShellDelivery
 from tsushin.protocol.messages import JsonObject, Message
@@ -55,20 +61,19 @@ class ShellRuntime:
     def run(self, handler: Callable[[], object], message: Message) -> object:
         """See ``Runtime.run``."""
         if handled() is None and shown_under() is not None:
+            handle_by_lane(message)
             return self._run(handler)
         if message.header.get("msg_id", "") in ("", self.parent().get("msg_id")):
             return self._run(handler)
-        shown = message if handled() is not None else self._delivery.shown_under(message)
-        if shown.header.get("msg_id") == self.parent().get("msg_id"):
-            return self._run(handler)
         # It was kept for a while, and something else is going on now.
-        return contextvars.copy_context().run(self._run_under, handler, shown)
+        return contextvars.copy_context().run(self._run_under, handler, message)
 
     def _run_under(self, handler: Callable[[], object], message: Message) -> object:
         if handled() is not None:  # came over the bridge; the kernel's frontends do not know it
             with handling(message):
                 return self._run(handler)
-        with parent_here(self._kernel, message):
+        handle_by_lane(message)
+        with parent_here(self._kernel, self._delivery.shown_under(message)):
             try:
                 return self._run(handler)
             finally:
