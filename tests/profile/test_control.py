@@ -23,7 +23,7 @@ from tsushin.protocol.messages import Message
 from vectors import load
 
 DEFAULTS = {
-    "profile": 0,
+    **dict.fromkeys(("profile", "mark", "marked"), 0),
     "features": [],
     "session": "",
     "epoch": "",

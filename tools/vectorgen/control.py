@@ -84,6 +84,11 @@ def valid() -> dict[str, tuple[str, Json, Json]]:
             {"lane_offer": {}},
             {"lane_offer": {"port": 0, "token": ""}},
         ),
+        "mark": (
+            "A mark, and the answer to one.",
+            {"mark": 3, "marked": 2},
+            {"mark": 3, "marked": 2},
+        ),
         "cancel": (
             "An answer is wanted no more.",
             {"cancel": [["c", "r1"]]},

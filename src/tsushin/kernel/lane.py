@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
@@ -29,13 +29,12 @@ from tsushin.kernel.lane_file import LaneAddress, lane_file, remove_lane_file, w
 from tsushin.kernel.lane_guard import LaneGuard
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.protocol.messages import Message
-from tsushin.transports.threaded import ThreadedWebSocket, receive_until
+from tsushin.transports.threaded import ThreadedWebSocket, receive_until, start_thread
 from tsushin.wire import ws_v1
 
 SETTING: Final = "TSUSHIN_LANE"
 HANDSHAKE_TIMEOUT_S: Final = 5.0
 MAX_HANDSHAKES: Final = 32  # at a time; more visitors are sent away at once
-_TABLE_ROOM_BYTES: Final = 64 * 1024  # offset table of the most buffers allowed, beside the message
 
 _log = logging.getLogger("tsushin")
 
@@ -212,7 +211,7 @@ class LaneServer:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=MAX_HANDSHAKES)
         self.port: int = self._socket.getsockname()[1]
         guard.port = self.port
-        _start(self._accept, "tsushin lanes")
+        start_thread(self._accept, "tsushin lanes")
 
     def close(self) -> None:
         """Listen no more; open lanes go on."""
@@ -233,7 +232,7 @@ class LaneServer:
             except OSError:
                 return
             if self._places.acquire(blocking=False):
-                _start(partial(self._meet, visitor), "tsushin lane")
+                start_thread(partial(self._meet, visitor), "tsushin lane")
             else:
                 visitor.close()
 
@@ -258,7 +257,7 @@ class LaneServer:
         """Return the session and the protocol of a visitor that may come in."""
         protocol = ServerProtocol(
             subprotocols=[Subprotocol(ws_v1.SUBPROTOCOL)],
-            max_size=self._limits.max_message_bytes + _TABLE_ROOM_BYTES,
+            max_size=self._limits.max_message_bytes + ws_v1.TABLE_ROOM_BYTES,
             logger=_log,
         )
         request = _request(visitor, protocol)
@@ -293,11 +292,3 @@ def _respond(visitor: socket.socket, protocol: ServerProtocol, response: Respons
     for data in protocol.data_to_send():
         if data:
             visitor.sendall(data)
-
-
-# Any: no arguments, and nobody looks at what it returns.
-def _start(work: Callable[[], Any], name: str) -> None:
-    thread = threading.Thread(target=work, name=name, daemon=True)
-    # Debuggers pass it over, as they do ipykernel's own threads.
-    vars(thread).update(pydev_do_not_trace=True, is_pydev_daemon_thread=True)
-    thread.start()

@@ -35,7 +35,6 @@ from tsushin.transports.threaded import ThreadedWebSocket, receive_until
 from tsushin.wire import ws_v1
 
 _FLUSH_TIMEOUT_S: Final = 1.0  # what ``Transport.aclose`` allows for sending what is queued
-_TABLE_ROOM_BYTES: Final = 64 * 1024  # offset table of the most buffers allowed, beside the message
 
 
 async def connect_lane(
@@ -99,7 +98,7 @@ def _connect(port: int, session: str, token: str, limits: Limits, timeout_s: flo
         protocol = ClientProtocol(
             parse_uri(f"ws://127.0.0.1:{port}/lane?session={quote(session)}"),
             subprotocols=[Subprotocol(ws_v1.SUBPROTOCOL)],
-            max_size=limits.max_message_bytes + _TABLE_ROOM_BYTES,
+            max_size=limits.max_message_bytes + ws_v1.TABLE_ROOM_BYTES,
         )
         request = protocol.connect()
         request.headers["Authorization"] = f"token {token}"

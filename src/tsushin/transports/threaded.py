@@ -149,7 +149,7 @@ class ThreadedWebSocket:
 
     def _wake_writer(self) -> None:
         if self._writer is None:
-            self._writer = self._start(self._write_waiting, "tsushin lane writer")
+            self._writer = start_thread(self._write_waiting, "tsushin lane writer")
         self._has_waiting.notify_all()
 
     def _write_waiting(self) -> None:
@@ -175,7 +175,7 @@ class ThreadedWebSocket:
 
     def start(self, on_messages: OnMessages, on_end: OnEnd) -> None:
         """Read on a thread of its own."""
-        self._start(lambda: self.run(on_messages, on_end), "tsushin lane")
+        start_thread(lambda: self.run(on_messages, on_end), "tsushin lane")
 
     def run(self, on_messages: OnMessages, on_end: OnEnd) -> None:
         """Read on this thread until the connection ends."""
@@ -248,10 +248,10 @@ class ThreadedWebSocket:
                 self._is_closing = self._protocol.state is not State.OPEN
                 self._wake_writer()
 
-    @staticmethod
-    def _start(work: Callable[[], None], name: str) -> threading.Thread:
-        thread = threading.Thread(target=work, name=name, daemon=True)
-        # Debuggers pass it over, as they do ipykernel's own threads.
-        vars(thread).update(pydev_do_not_trace=True, is_pydev_daemon_thread=True)
-        thread.start()
-        return thread
+
+def start_thread(work: Callable[[], object], name: str) -> threading.Thread:
+    """Start a thread that ends with the process; debuggers pass it over, as they do ipykernel's own."""
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    vars(thread).update(pydev_do_not_trace=True, is_pydev_daemon_thread=True)
+    thread.start()
+    return thread

@@ -39,9 +39,6 @@ Subprotocol = Literal["v1", "default"]
 
 CONNECT_TIMEOUT_S: Final = 30.0
 _CLOSE_TIMEOUT_S: Final = 1.0  # what ``Transport.aclose`` allows for sending what is queued
-_TABLE_ROOM_BYTES: Final = (
-    64 * 1024
-)  # offset table of the most buffers allowed, on top of the message
 
 
 async def connect_websocket(
@@ -70,7 +67,7 @@ async def connect_websocket(
             subprotocols=offered,
             additional_headers={"Authorization": f"token {token}"} if token else None,
             compression=None,  # costs more time on a local link than it saves
-            max_size=limits.max_message_bytes + _TABLE_ROOM_BYTES,
+            max_size=limits.max_message_bytes + ws_v1.TABLE_ROOM_BYTES,
             open_timeout=timeout_s,
             close_timeout=_CLOSE_TIMEOUT_S,
             proxy=None if is_loopback(url) else True,

@@ -26,6 +26,9 @@ from tsushin.wire.parts import (
 )
 
 SUBPROTOCOL: Final = "v1.kernel.websocket.jupyter.org"
+TABLE_ROOM_BYTES: Final = (
+    64 * 1024
+)  # of a frame, beside its message: the table of the most buffers allowed
 # Offered with a dot and the token behind it, beside the one that is spoken.
 TOKEN_SUBPROTOCOL: Final = "v1.token.websocket.jupyter.org"  # noqa: S105 (a name)
 
