@@ -82,7 +82,7 @@ class Scenario:
         header = new_header(given["msg_type"], msg_id=given["msg_id"], session="there", now=NOW)
         self.router.receive(Message("shell", header, content=given["content"]), NOW)
         if (event := self.router.next_event()) is not None:
-            self.router._events.appendleft(event)
+            self.router._events.insert(0, event)
             if isinstance(event, Opened):
                 self.opened[event.comm_id] = event
                 self.records[event.comm_id] = self.router.record(event.comm_id)
