@@ -34,7 +34,7 @@ matrix: ## other frontends, other kernels, other projects' tests (long)
 	@$(RUN) -m pytest -m matrix tests/browser tests/interop tests/kernel tests/upstream
 	@$(RUN) tools/make_support_table.py
 
-soak: ## long traffic: 20 minutes beside cells, 30 by a lane; SOAK_S=60 for a minute
+soak: ## long traffic: 20 min. beside cells, 30 by a lane; SOAK_S=60 for one
 	@$(PYTHON) tools/prepare.py soak
 	@$(RUN) -m pytest -m soak tests/soak
 
