@@ -76,7 +76,7 @@ class Delivery:
     def put(self, message: Message) -> None:
         """Deliver ``message``. Call on the handler thread."""
         with self._lock:
-            if self._ended is not None or self._settle_expected(message):
+            if self._ended is not None or (self._expected and self._settle_expected(message)):
                 return
             at_once, dropped = None if self._busy or len(self._inbox) else self._on_msg, 0
             if at_once is None:
@@ -88,7 +88,8 @@ class Delivery:
         is_over = at_once is None or self._run(at_once, message, "on_msg")
         if is_over and (len(self._inbox) or self._close is not None):
             self._pump()
-        self._arrived()
+        if self._arrivals:
+            self._arrived()
 
     def can_keep(self) -> bool:
         """Say whether ``keep`` would take a message now."""

@@ -829,9 +829,12 @@ class CommManager:
 
     def _restored(self, message: Message) -> Message | None:
         """Put binary back into the data; None (and a fault) where the peer's entries are malformed."""
-        content = comm_content(message)
         ours = message.metadata.get("tsushin")
-        if content is message.content and not (isinstance(ours, dict) and "bin" in ours):
+        has_binary = isinstance(ours, dict) and "bin" in ours
+        if not has_binary and isinstance(message.content.get("data"), dict):
+            return message
+        content = comm_content(message)
+        if content is message.content and not has_binary:
             return message
         try:
             data, buffers = restore_data(content["data"], message.metadata, message.buffers)

@@ -267,8 +267,10 @@ class Sessions:
                 arrived = self._profile.receive(message, self._clock())
             except RemoteProtocolError as error:
                 arrived, fault = [], error
-            with suppress(TransportError):  # the link's own end is told by its host
+            try:  # noqa: SIM105 (for each message)
                 self._push()
+            except TransportError:  # the link's own end is told by its host
+                pass
             events = self._profile.events()
         if fault is not None:
             self._runtime.fault(fault)
@@ -491,7 +493,8 @@ class Sessions:
                     way(message)
         finally:
             self._arm()
-            self._look_at_queue()
+            if self._wants_room or self._wants_sent or self._wants_drained:
+                self._look_at_queue()
 
     def _arm(self) -> None:
         deadline = self._profile.deadline()

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from math import inf
-
 from tsushin.profile.peer import Peer
 
 
@@ -20,10 +18,3 @@ def test_seen_is_what_arrived_or_was_before():
     one = peer()
     one.sequence("other").next = 8
     assert one.seen() == {"c": 4, "other": 7}
-
-
-def test_its_deadline_is_the_earliest():
-    one = peer()
-    assert one.deadline() == inf
-    one.repeat_at, one.ask_at = 5.0, 3.0
-    assert one.deadline() == 3.0

@@ -64,7 +64,7 @@ def test_a_session_without_a_lane_gets_it_by_the_standard_route():
     ways = Ways("a", "b", laned="a")
     ways.peers["a"].open.add("c")
     assert ways.of("comm_msg") == ["a", STANDARD]
-    assert ways.routes.has_unlaned()
+    assert ways.routes.has_unlaned
 
 
 def test_as_long_as_a_plain_session_is_known_the_standard_route_is_used():

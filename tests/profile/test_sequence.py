@@ -67,3 +67,16 @@ def test_a_history_frees_what_was_confirmed():
     assert history.drop_oldest() == 10
     assert [number for number, _, _ in history.between(0, 9)] == [4, 5]
     assert (history.free(9), history.last, len(history)) == (20, 0, 0)
+
+
+@given(st.lists(st.integers(1, 8)))
+def test_the_short_way_comes_to_the_same(arrivals):
+    long, short = Incoming(1), Incoming(1)
+    for number in arrivals:
+        expected = numbers(long.take(number, message(number)))
+        if short.is_next_alone(number):
+            short.pass_on()
+            assert expected == [number]
+        else:
+            assert numbers(short.take(number, message(number))) == expected
+        assert short == long

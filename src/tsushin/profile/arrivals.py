@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Final, Protocol
 
 from tsushin.errors import RemoteProtocolError
-from tsushin.profile.control import addressee, is_control, number_of, without_number
+from tsushin.profile.control import addressee, is_bare, is_control, number_of, without_number
 from tsushin.profile.events import Gap, Malformed, ProfileEvent
 from tsushin.profile.peer import Peer, Say, Tell
 from tsushin.profile.pieces import Joiner, piece_of
@@ -90,6 +90,10 @@ class Arrivals:
         if number is None or peer is None or not isinstance(comm_id, str):
             return [message]
         sequence = peer.sequence(comm_id)
+        if sequence.is_next_alone(number) and is_bare(message) and not is_control(comm_id):
+            sequence.pass_on()  # the common case: nothing is missing, and it is for all, and whole
+            self.note(peer, comm_id, now, sum(map(_nbytes, message.buffers)))
+            return [without_number(message)]
         is_new = number >= sequence.next and number not in sequence.held
         handed_on = self._hand_on(peer, comm_id, sequence.take(number, message), now)
         if handed_on and handed_on[-1].msg_type == "comm_close" and not is_control(comm_id):

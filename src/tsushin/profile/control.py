@@ -217,6 +217,11 @@ def number_of(message: Message) -> int | None:
     return number if type(number) is int and number > 0 else None  # and no bool
 
 
+def is_bare(message: Message) -> bool:
+    """Say whether a numbered ``comm_msg`` has nothing but its number from the profile, as nearly all."""
+    return message.msg_type == "comm_msg" and len(message.metadata["tsushin"]) == 1
+
+
 def addressee(message: Message) -> str | None:
     """Return the session that a numbered message is for; None for all."""
     ours = message.metadata.get("tsushin")

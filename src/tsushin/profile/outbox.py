@@ -402,7 +402,7 @@ class Outbox:
                     not other.has_lane
                 ):  # each by itself: a broadcast would reach the one it is for, too
                     self._carry(other.control, [empty], now)
-        elif self._routes.has_unlaned():
+        elif self._routes.has_unlaned:
             self._carry(self._carrier, [message], now)
 
     def _carry(self, carrier: str, messages: Iterable[Message], now: float) -> None:

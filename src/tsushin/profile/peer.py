@@ -67,10 +67,6 @@ class Peer:
         """Return comm id -> the number up to which everything arrived."""
         return {**self.began, **{i: sequence.next - 1 for i, sequence in self.incoming.items()}}
 
-    def deadline(self) -> float:
-        """Return when something is due to be said to it."""
-        return min(self.ack_at, self.repeat_at, self.ask_at)
-
 
 class Say(Protocol):
     """Says something on a control comm that is out of date soon, or is asked for again where it is missed."""

@@ -32,10 +32,12 @@ class Routes:
 
     Attributes:
         laned: the peers that have a lane.
+        has_unlaned: a peer is there that has none.
     """
 
     def __init__(self, peers: dict[str, Peer], *, is_kernel: bool, emit: Emit) -> None:
         self.laned: tuple[Peer, ...] = ()
+        self.has_unlaned: bool = False
         self._peers = peers
         self._is_kernel = is_kernel
         self._emit = emit
@@ -45,6 +47,7 @@ class Routes:
     def update(self) -> None:
         """Peers came or went, or got or lost a lane."""
         self.laned = tuple(peer for peer in self._peers.values() if peer.has_lane)
+        self.has_unlaned = len(self.laned) < len(self._peers)
 
     # ------------------------------------------------------------------ plain sessions
 
@@ -77,13 +80,9 @@ class Routes:
         """Send a message to one peer, as it is; by the standard route others hear it too."""
         self._emit(message, peer.session if peer is not None and peer.has_lane else None)
 
-    def has_unlaned(self) -> bool:
-        """Say whether a peer is there that has no lane."""
-        return len(self.laned) < len(self._peers)
-
     def is_for_plain(self, comm_id: str) -> bool:
         """Say whether what is sent on a comm now goes by the standard route for plain frontends only."""
-        if not self._is_kernel or self.has_unlaned():
+        if not self._is_kernel or self.has_unlaned:
             return False
         return not self._peers or self._is_for_others("comm_msg", comm_id)
 
@@ -91,7 +90,7 @@ class Routes:
         """Say whether somebody without a lane may want a message."""
         if not self._is_kernel:
             return msg_type == "comm_open"
-        if msg_type in _TOLD_TO_ALL or self._plain or self.has_unlaned():
+        if msg_type in _TOLD_TO_ALL or self._plain or self.has_unlaned:
             return True
         return not any(comm_id in peer.open for peer in self.laned)
 

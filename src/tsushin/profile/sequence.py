@@ -80,6 +80,17 @@ class Incoming:
     held_bytes: int = 0
     joiner: Joiner | None = None
 
+    def is_next_alone(self, number: int) -> bool:
+        """Say whether a number is the next one, and nothing is missing, held or to be joined."""
+        is_next = number == self.next > self.known
+        return is_next and not self.held and self.joiner is None
+
+    def pass_on(self) -> None:
+        """The next message has come and is handed on; see ``is_next_alone``."""
+        self.known = self.next
+        self.next += 1
+        self.asked, self.ask_at = 0, None
+
     def take(self, number: int, message: Message) -> list[Message]:
         """Take a message; return what can be handed on now, in order. One that was here is dropped."""
         if number < self.next:

@@ -178,11 +178,11 @@ class Profile:
 
     def deadline(self) -> float:
         """Return when ``tick`` is due next; infinity while nothing is."""
-        if self._is_paused():
+        if self._is_away and self._is_paused():
             return inf
         deadline = self._outbox.paced_until
         for peer in self.peers.values():
-            deadline = min(deadline, peer.deadline())
+            deadline = min(deadline, peer.ack_at, peer.repeat_at, peer.ask_at)
         return deadline
 
     def messages_to_send(self) -> list[tuple[Message, SessionId | None]]:
@@ -190,8 +190,7 @@ class Profile:
 
         None is the standard route.
         """
-        outgoing = self._outgoing[:]
-        self._outgoing.clear()
+        outgoing, self._outgoing = self._outgoing, []
         return outgoing
 
     def released(self) -> list[Message]:
@@ -200,6 +199,8 @@ class Profile:
 
     def events(self) -> list[ProfileEvent]:
         """Take every event there is, in order."""
+        if not self._events:
+            return []
         events = self._events[:]
         self._events.clear()
         return events

@@ -242,6 +242,9 @@ class Router:
             self._receive_for_waiting(comm_id, message, given)
             return
         record = self._live.get(comm_id)
+        if given is Input.RECV_MSG and record is not None and record.state is State.OPEN:
+            self._events.append(Received(comm_id, message))  # as nearly always
+            return
         state = self._state(comm_id) if record is None else record.state
         match advance(state, given):
             case State.OPEN:

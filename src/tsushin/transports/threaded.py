@@ -30,7 +30,7 @@ from tsushin.wire import ws_v1
 
 READ_BYTES: Final = 1 << 18
 # Two messages closer to each other than this, in seconds, are a burst: they are written together.
-BURST_S: Final = 50e-6
+BURST_S: Final = 150e-6
 _LAST_WORDS_S: Final = 1.0  # for saying why it ends to a peer that does not read
 _ORDERLY: Final = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
 _DATA: Final = (Opcode.BINARY, Opcode.TEXT, Opcode.CONT)
