@@ -21,7 +21,7 @@ class One:
 
     def __init__(self, **limits):
         self.runtime = StepRuntime()
-        self.delivery = Delivery(self.runtime, Limits(**limits), lambda: "comm x")
+        self.delivery = Delivery(self.runtime, Limits(**limits), "comm x")
         self.seen = []
 
     def note(self, msg):

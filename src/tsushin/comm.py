@@ -8,10 +8,11 @@ Spec: Jupyter messaging, "Custom Messages".
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from secrets import token_hex
 from types import TracebackType
 from typing import Final, Literal, Protocol, Self, TypeVar, get_args, overload
-from uuid import uuid4
 
 from tsushin.delivery import Delivery, GapHandler
 from tsushin.errors import ClosedBy, CommClosed, LocalProtocolError, TsushinError, quote
@@ -44,6 +45,7 @@ class CommOwner(Asking, Protocol):
 
     runtime: Runtime
     limits: Limits
+    _lock: threading.RLock
 
     @property
     def display(self) -> Callable[[], JsonObject | None]:
@@ -108,7 +110,14 @@ class Comm:
         open_msg: the ``comm_open`` that made this comm here; None where this end opened.
     """
 
-    _own_requests: Requests | None = None  # made when first needed: most comms never ask
+    # There may be very many comms. What most of them never need is the class's, until a comm has its own.
+    target_module: str | None = None
+    open_msg: ClassicMessage | None = None
+    _run: Run = "main"
+    _history: int = 0
+    _snapshot: Snapshot | None = None
+    _own_delivery: Delivery | None = None  # made when first needed: some only send
+    _own_requests: Requests | None = None  # made when first needed: most never ask
 
     def __init__(  # noqa: PLR0913 (the classic signature)
         self,
@@ -127,15 +136,14 @@ class Comm:
         if history < 0:
             raise ValueError(f"history: expected 0 or more messages, got {quote(history)}")
         self._manager = host_manager() if manager is None else manager
-        self._run: Run = check_run(run)
-        self._record = CommRecord(CommId(comm_id or uuid4().hex), target_name, primary)
+        self._record = CommRecord(CommId(comm_id or token_hex(16)), target_name, primary)
         self._made_under = self._manager.runtime.parent()
-        runtime = self._manager.runtime_for(self._run)
-        self._delivery = Delivery(runtime, self._manager.limits, self.__str__)
-        self._history = history
-        self._snapshot: Snapshot | None = None
-        self.target_module = target_module
-        self.open_msg: ClassicMessage | None = None
+        if check_run(run) != "main":
+            self._run = run
+        if history:
+            self._history = history
+        if target_module is not None:
+            self.target_module = target_module
         if primary:
             self.open(data, metadata, buffers)
 
@@ -450,15 +458,24 @@ class Comm:
         return f
 
     @property
+    def _delivery(self) -> Delivery:
+        if self._own_delivery is None:
+            runtime = self._manager.runtime_for(self._run)
+            with self._manager._lock:  # one only, whatever another thread does
+                if self._own_delivery is None:
+                    self._own_delivery = Delivery(runtime, self._manager.limits, self)
+        return self._own_delivery
+
+    @property
     def _requests(self) -> Requests:
         if self._own_requests is None:
             runtime = self._manager.runtime_for(self._run)
-            made = Requests(
-                self._record.comm_id, self._send_entry, runtime, self._manager, self.__str__
-            )
-            vars(self).setdefault("_own_requests", made)  # one only, whatever another thread does
-        requests: Requests = vars(self)["_own_requests"]
-        return requests
+            with self._manager._lock:  # one only, whatever another thread does
+                if self._own_requests is None:
+                    self._own_requests = Requests(
+                        self._record.comm_id, self._send_entry, runtime, self._manager, self.__str__
+                    )
+        return self._own_requests
 
     def _end_requests(self, error: TsushinError) -> None:
         """The comm is closed: every wait for an answer ends. For the manager."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tsushin.errors import RemoteProtocolError, TsushinError
 from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
@@ -30,8 +30,10 @@ GapHandler = Callable[[int], object]
 class Delivery:
     """The receiving half of one comm, above the protocol.
 
+    There may be one for each of very many comms: what is needed by few is made when it is first needed.
+
     Args:
-        about: how errors name the comm.
+        about: the comm; its text is how errors name it.
     """
 
     __slots__ = (
@@ -42,6 +44,7 @@ class Delivery:
         "_ended",
         "_expected",
         "_inbox",
+        "_limits",
         "_lock",
         "_missed",
         "_on_close",
@@ -50,14 +53,14 @@ class Delivery:
         "_runtime",
     )
 
-    def __init__(self, runtime: Runtime, limits: Limits, about: Callable[[], str]) -> None:
+    def __init__(self, runtime: Runtime, limits: Limits, about: object) -> None:
         self._runtime = runtime
+        self._limits = limits
         self._about = about
         self._lock = threading.Lock()
-        self._inbox = Inbox(limits)
-        # Lists: there are many comms, and an empty deque takes 760 bytes.
-        self._expected: list[Expected[ClassicMessage]] = []
-        self._arrivals: list[Expected[None]] = []
+        self._inbox: Inbox | None = None  # unread messages, once there are any
+        self._expected: Sequence[Expected[ClassicMessage]] = ()
+        self._arrivals: Sequence[Expected[None]] = ()
         self._on_msg: Handler | None = None
         self._on_close: Handler | None = None
         self._close: Message | None = None  # arrived, and not yet given to on_close
@@ -69,7 +72,7 @@ class Delivery:
     @property
     def dropped(self) -> int:
         """How many kept messages were dropped because nobody read them (count)."""
-        return self._inbox.dropped
+        return self._inbox.dropped if self._inbox is not None else 0
 
     # ------------------------------------------------------------------ arriving
 
@@ -78,15 +81,15 @@ class Delivery:
         with self._lock:
             if self._ended is not None or (self._expected and self._settle_expected(message)):
                 return
-            at_once, dropped = None if self._busy or len(self._inbox) else self._on_msg, 0
+            at_once, dropped = None if self._busy or self._inbox else self._on_msg, 0
             if at_once is None:
-                dropped = self._inbox.put(message)
+                dropped = self._put_aside(message)
             else:
                 self._busy = True  # the common case: nothing is kept, so nothing is measured
         if dropped:
             self.tell_gap(dropped)
         is_over = at_once is None or self._run(at_once, message, "on_msg")
-        if is_over and (len(self._inbox) or self._close is not None):
+        if is_over and (self._inbox or self._close is not None):
             self._pump()
         if self._arrivals:
             self._arrived()
@@ -102,7 +105,7 @@ class Delivery:
                 return True
             if self._on_msg is not None:
                 return False
-            dropped = self._inbox.put(message)
+            dropped = self._put_aside(message)
         if dropped:
             self.tell_gap(dropped)
         self._arrived()
@@ -118,14 +121,15 @@ class Delivery:
     def end(self, ended: TsushinError) -> None:
         """Closed here: nothing is delivered any more, and every wait ends with ``ended``."""
         with self._lock:
-            self._inbox.clear()
+            if self._inbox is not None:
+                self._inbox.clear()
         self._end_waits(ended)
 
     def _end_waits(self, ended: TsushinError) -> None:
         with self._lock:
             self._ended = ended
-            waiting, self._expected = self._expected, []
-            arrivals, self._arrivals = self._arrivals, []
+            waiting, self._expected = self._expected, ()
+            arrivals, self._arrivals = self._arrivals, ()
         for expected in waiting:
             expected.fail(ended)
         for arrival in arrivals:
@@ -161,13 +165,13 @@ class Delivery:
             return
         if self._on_gap is None:
             self._runtime.fault(
-                RemoteProtocolError(f"{self._about()}: {missed} messages were lost")
+                RemoteProtocolError(f"{self._about}: {missed} messages were lost")
             )
             return
         try:
             self._on_gap(missed)
         except (Exception, SystemExit) as error:  # a handler never ends its host
-            self._runtime.report(error, f"on_gap of {self._about()}", None)
+            self._runtime.report(error, f"on_gap of {self._about}", None)
 
     @property
     def has_on_msg(self) -> bool:
@@ -178,7 +182,7 @@ class Delivery:
         """Return the kept messages and forget them; none while ``on_msg`` is set, whose they are."""
         taken: list[Message] = []
         with self._lock:
-            while self._on_msg is None and (message := self._inbox.take()) is not None:
+            while self._on_msg is None and (message := self._take()) is not None:
                 taken.append(message)
         return taken
 
@@ -186,19 +190,19 @@ class Delivery:
         """Return something that is settled once a message is kept here, or ``on_msg`` got one."""
         expected: Expected[None] = Expected(about, timeout_s=timeout_s, wait=self._runtime.wait)
         with self._lock:
-            if len(self._inbox) and self._on_msg is None:
+            if self._inbox and self._on_msg is None:
                 expected.settle(None)
             elif self._ended is not None:
                 expected.fail(self._ended)
             else:
-                self._arrivals.append(expected)
+                self._arrivals = [*self._arrivals, expected]
         return expected
 
     async def next(self) -> ClassicMessage:
         """Return the next message that nobody has consumed, however long it takes."""
         while True:
             with self._lock:
-                message = None if self._on_msg is not None else self._inbox.take()
+                message = None if self._on_msg is not None else self._take()
             if message is not None:
                 return to_classic(message)
             await self.arrival("comm_msg", None)  # takes nothing: a cancelled wait loses nothing
@@ -211,13 +215,13 @@ class Delivery:
             about, timeout_s=timeout_s, wait=self._runtime.wait
         )
         with self._lock:
-            kept = self._inbox.take()
+            kept = self._take()
             if kept is not None:
                 expected.settle(to_classic(kept))
             elif self._ended is not None:
                 expected.fail(self._ended)
             else:
-                self._expected.append(expected)
+                self._expected = [*self._expected, expected]
         return expected
 
     def renew_lock(self) -> None:
@@ -226,9 +230,19 @@ class Delivery:
 
     # ------------------------------------------------------------------ inside
 
+    def _put_aside(self, message: Message) -> int:
+        """Keep a message until somebody asks; return how many older ones had to go. With the lock held."""
+        if self._inbox is None:
+            self._inbox = Inbox(self._limits)
+        return self._inbox.put(message)
+
+    def _take(self) -> Message | None:
+        """Return the oldest message that is kept, or None. With the lock held."""
+        return self._inbox.take() if self._inbox else None
+
     def _settle_expected(self, message: Message) -> bool:
         while self._expected:
-            expected = self._expected.pop(0)
+            expected, *self._expected = self._expected
             if expected.is_waiting() and expected.settle(to_classic(message)):
                 return True
         return False
@@ -237,7 +251,7 @@ class Delivery:
         if not self._arrivals:
             return
         with self._lock:
-            arrivals, self._arrivals = self._arrivals, []
+            arrivals, self._arrivals = self._arrivals, ()
         for expected in arrivals:
             if expected.is_waiting():
                 expected.settle(None)
@@ -255,7 +269,7 @@ class Delivery:
         with self._lock:
             if self._busy:
                 return None
-            if self._on_msg is not None and (message := self._inbox.take()) is not None:
+            if self._on_msg is not None and (message := self._take()) is not None:
                 self._busy = True
                 return self._on_msg, message, "on_msg"
             if self._on_close is not None and self._close is not None:
@@ -271,13 +285,13 @@ class Delivery:
         try:
             result = self._runtime.run(lambda: handler(classic), message)
         except (Exception, SystemExit) as error:  # a handler never ends its host
-            self._runtime.report(error, f"{name} of {self._about()}", message)
+            self._runtime.report(error, f"{name} of {self._about}", message)
             result = None
         except BaseException:
             self._busy = False
             raise
         if result is not None and inspect.isawaitable(result):
-            about = f"{name} of {self._about()}"
+            about = f"{name} of {self._about}"
             self._runtime.spawn(result, lambda error: self._finished(error, about, message))
             return False
         self._busy = False

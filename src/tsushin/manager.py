@@ -536,7 +536,8 @@ class CommManager:
         self.sessions.renew(self._lock)
         for comm in list(self.comms.values()):
             if isinstance(comm, Comm):
-                comm._delivery.renew_lock()
+                if comm._own_delivery is not None:
+                    comm._own_delivery.renew_lock()
                 if comm._own_requests is not None:
                     comm._own_requests.renew_lock()
 

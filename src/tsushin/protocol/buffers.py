@@ -36,6 +36,7 @@ _NUMBERS: Final = frozenset({int, float})
 _MAX_DEPTH: Final = 200  # levels; JSON parsers of peers stop between 256 and 1,000
 _MAX_INT: Final = 2**64  # what 64-bit JSON readers can hold, signed or unsigned
 _encoder: Final = msgspec.json.Encoder()
+_NOTHING: Final = msgspec.Raw(b"{}")  # one for all: most comms are opened with nothing
 # What becomes plain JSON where nothing is lost by it: NumPy scalars, enums of str or int, named tuples.
 _SUBCLASSES: Final[tuple[tuple[Any, Any], ...]] = (
     (str, str.__str__),
@@ -286,6 +287,8 @@ def _cannot_carry(value: object, where: str) -> TypeError:
 
 
 def _encode(root: str, value: JsonObject) -> msgspec.Raw:
+    if not value:
+        return _NOTHING
     try:
         return msgspec.Raw(_encoder.encode(value))
     except UnicodeEncodeError:

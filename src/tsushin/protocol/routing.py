@@ -25,7 +25,6 @@ Spec: Jupyter messaging, "Custom Messages".
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, NotRequired, TypedDict
 
 import msgspec
@@ -67,9 +66,8 @@ from tsushin.protocol.waiting import WaitingRoom
 OnUnknown = Literal["close", "ignore", "keep"]
 
 
-@dataclass(slots=True)
-class CommRecord:
-    """What the router knows of one comm.
+class CommRecord(msgspec.Struct, gc=False):
+    """What the router knows of one comm. No cycle can come about in it: what it holds is text and JSON.
 
     Attributes:
         primary: this end sent the ``comm_open``.
