@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from secrets import token_hex
 from types import TracebackType
-from typing import Final, Literal, Protocol, Self, TypeVar, get_args, overload
+from typing import Final, Literal, Protocol, Self, TypeVar, cast, get_args, overload
 
 from tsushin.delivery import Delivery, GapHandler
 from tsushin.errors import ClosedBy, CommClosed, LocalProtocolError, TsushinError, quote
@@ -21,7 +21,8 @@ from tsushin.host import host_manager
 from tsushin.peers import Peer
 from tsushin.protocol.buffers import BytesLike, Encoded, encode_data
 from tsushin.protocol.limits import Limits
-from tsushin.protocol.messages import ClassicMessage, CommId, JsonObject, to_classic
+from tsushin.protocol.messages import ClassicMessage, CommId, JsonObject, Message, to_classic
+from tsushin.protocol.packed import Packed
 from tsushin.protocol.routing import CommRecord
 from tsushin.protocol.states import State
 from tsushin.requests import DEFAULT_WINDOW, Answer, Asking, Requests
@@ -107,12 +108,12 @@ class Comm:
 
     Attributes:
         comm_id: the id both ends share.
-        open_msg: the ``comm_open`` that made this comm here; None where this end opened.
+        target_module: where a frontend finds the target if it is not registered there.
     """
 
     # There may be very many comms. What most of them never need is the class's, until a comm has its own.
     target_module: str | None = None
-    open_msg: ClassicMessage | None = None
+    _opened: Packed | Message | None = None
     _run: Run = "main"
     _history: int = 0
     _snapshot: Snapshot | None = None
@@ -137,7 +138,7 @@ class Comm:
             raise ValueError(f"history: expected 0 or more messages, got {quote(history)}")
         self._manager = host_manager() if manager is None else manager
         self._record = CommRecord(CommId(comm_id or token_hex(16)), target_name, primary)
-        self._made_under = self._manager.runtime.parent()
+        self._request: JsonObject | None = self._manager.runtime.parent()
         if check_run(run) != "main":
             self._run = run
         if history:
@@ -161,6 +162,12 @@ class Comm:
     def primary(self) -> bool:
         """True where this end opened the comm."""
         return self._record.primary
+
+    @property
+    def open_msg(self) -> ClassicMessage | None:
+        """The ``comm_open`` that made this comm here, made anew each time; None where this end opened."""
+        opening = self._opening()
+        return None if opening is None else to_classic(opening)
 
     @property
     def run(self) -> Run:
@@ -476,6 +483,20 @@ class Comm:
                         self._record.comm_id, self._send_entry, runtime, self._manager, self.__str__
                     )
         return self._own_requests
+
+    def _opening(self) -> Message | None:
+        return self._opened.message() if isinstance(self._opened, Packed) else self._opened
+
+    def _opened_by(self, message: Message, packed: Packed | None) -> None:
+        """The peer has opened this comm by that message. For the manager."""
+        self._opened = packed or message
+        if packed is not None and self._request == message.header:
+            self._request = None  # that is in there, too
+
+    def _made_under(self) -> JsonObject:
+        """Return the header of the message that was worked on when this comm was made, or {}."""
+        opening = self._opening() if self._request is None else None
+        return self._request or ({} if opening is None else cast("JsonObject", opening.header))
 
     def _end_requests(self, error: TsushinError) -> None:
         """The comm is closed: every wait for an answer ends. For the manager."""

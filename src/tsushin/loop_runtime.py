@@ -11,7 +11,7 @@ from typing import Any
 
 from tsushin.errors import LocalProtocolError, RemoteProtocolError
 from tsushin.protocol.messages import JsonObject, Message
-from tsushin.runtime import Cancel
+from tsushin.runtime import Cancel, MadeUnder
 
 _log = logging.getLogger("tsushin")
 
@@ -82,7 +82,7 @@ class LoopRuntime:
         """See ``Runtime.fault``: a warning of the logger ``tsushin``."""
         _log.warning("%s", error)
 
-    def parent(self, made_under: JsonObject | None = None) -> JsonObject:
+    def parent(self, made_under: MadeUnder | None = None) -> JsonObject:
         """See ``Runtime.parent``: what a frontend sends has no parent."""
         del made_under
         return {}

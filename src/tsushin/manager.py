@@ -73,6 +73,7 @@ from tsushin.protocol.messages import (
     new_header,
     to_classic,
 )
+from tsushin.protocol.packed import Packed
 from tsushin.protocol.routing import CloseReason, OnUnknown, Outgoing, Router
 from tsushin.runtime import Handler, Run, Runtime
 from tsushin.sessions import Hooks, OnPeer, OnProgress, Sessions
@@ -575,7 +576,7 @@ class CommManager:
 
     def _made_under(self, comm: Comm) -> JsonObject:
         """Return the header of the request that a comm was made under; {} where there was none."""
-        return comm._made_under
+        return comm._made_under()
 
     def _outgoing(self, comm: Comm, encoded: Encoded) -> Outgoing:
         parent = self.runtime.parent(comm._made_under)
@@ -673,6 +674,7 @@ class CommManager:
 
     def _accept(self, event: Opened) -> None:
         record = self._router.record(event.comm_id)
+        packed = Packed.of(event.message)  # as it came: what is binary is put back into it next
         message = self._restored(event.message)
         if record is None or message is None:
             self._refuse(event, {"code": RemoteProtocolError.code, "message": "malformed binary"})
@@ -686,31 +688,30 @@ class CommManager:
             run=self._runs.get(event.target_name, "main"),
         )
         comm._record = record
-        comm.open_msg = to_classic(message)
+        comm._opened_by(message, packed)
         self.comms[event.comm_id] = comm
-        if not self._settle_expected(comm):
+        if not self._settle_expected(comm, message):
             self._run_target(event, comm, message)
 
-    def _settle_expected(self, comm: Comm) -> bool:
+    def _settle_expected(self, comm: Comm, message: Message) -> bool:
         with self._lock:
             queue = self._expected.get(comm.target_name)
             while queue:
                 expected = queue.popleft()
                 if expected.is_waiting() and expected.settle(comm):
-                    opener = comm.open_msg["header"].get("session", "") if comm.open_msg else ""
-                    self.sessions.accept(comm.comm_id, opener)
+                    self.sessions.accept(comm.comm_id, message.session)
                     return True
         return False
 
     def _run_target(self, event: Opened, comm: Comm, message: Message) -> None:
-        target, classic = self.targets.get(event.target_name), comm.open_msg
+        target, classic = self.targets.get(event.target_name), to_classic(message)
 
         def done(error: BaseException | None) -> None:
             if error is not None:
                 self._refuse(event, _handler_raised(error))
                 self.runtime.report(error, f"target of {comm}", message)
 
-        if target is None or classic is None:  # unregistered, or no longer waited for, just now
+        if target is None:  # unregistered, or no longer waited for, just now
             self._leave_or_refuse(event, comm)
             return
         try:

@@ -30,7 +30,8 @@ class Peers:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._live: dict[str, Peer] = {}
-        self._accepted: dict[str, set[str]] = {}  # comm id -> sessions
+        # Session -> comm ids: sessions are few, comms may be very many.
+        self._accepted: dict[str, set[str]] = {}
         self._refused: dict[str, set[str]] = {}
         self._waiting: dict[str, list[Expected[Peer]]] = {}
 
@@ -40,17 +41,18 @@ class Peers:
 
     def may_answer(self, comm_id: str) -> set[str]:
         """Return the sessions of the peers that did not refuse a comm."""
-        return set(self._live) - self._refused.get(comm_id, set())
+        with self._lock:
+            return {s for s in self._live if comm_id not in self._refused.get(s, ())}
 
     def accepted_by(self, session: str) -> tuple[str, ...]:
         """Return the ids of the comms that a peer has open."""
         with self._lock:
-            return tuple(i for i, sessions in self._accepted.items() if session in sessions)
+            return tuple(self._accepted.get(session, ()))
 
     def with_open(self, comm_id: str) -> tuple[Peer, ...]:
         """Return the peers that have a comm open."""
         with self._lock:
-            return tuple(self._live[s] for s in self._accepted.get(comm_id, ()) if s in self._live)
+            return tuple(p for s, p in self._live.items() if comm_id in self._accepted.get(s, ()))
 
     def ready(
         self, comm_id: str, about: str, timeout_s: float | None, wait: Wait
@@ -75,17 +77,16 @@ class Peers:
     def left(self, session: str) -> Peer | None:
         """A peer is gone; return what it was."""
         with self._lock:
-            for sessions in (*self._accepted.values(), *self._refused.values()):
-                sessions.discard(session)
+            self._accepted.pop(session, None)
+            self._refused.pop(session, None)
             return self._live.pop(session, None)
 
     def accepted(self, session: str, comm_ids: Iterable[str]) -> None:
         """A peer has these comms open."""
         with self._lock:
             peer = self._live.get(session)
-            for comm_id in comm_ids:
-                self._accepted.setdefault(comm_id, set()).add(session)
-                self._refused.get(comm_id, set()).discard(session)
+            self._accepted.setdefault(session, set()).update(comm_ids)
+            self._refused.get(session, set()).difference_update(comm_ids)
         if peer is not None:
             self._settle(comm_ids, peer)
 
@@ -98,14 +99,13 @@ class Peers:
     def refused(self, session: str, comm_ids: Iterable[str]) -> None:
         """A peer has no target for these comms."""
         with self._lock:
-            for comm_id in comm_ids:
-                self._refused.setdefault(comm_id, set()).add(session)
+            self._refused.setdefault(session, set()).update(comm_ids)
 
     def forget(self, comm_id: str, error: TsushinError) -> None:
         """A comm has ended: nobody becomes ready for it."""
         with self._lock:
-            self._accepted.pop(comm_id, None)
-            self._refused.pop(comm_id, None)
+            for comm_ids in (*self._accepted.values(), *self._refused.values()):
+                comm_ids.discard(comm_id)
             waiting = self._waiting.pop(comm_id, [])
         for expected in waiting:
             expected.fail(error)

@@ -17,6 +17,8 @@ from tsushin.protocol.messages import ClassicMessage, JsonObject, Message
 Handler = Callable[[ClassicMessage], object]
 # Ends an ``async`` handler that is under way.
 Cancel = Callable[[], None]
+# Returns the header of the request that a comm was made under; {} where there was none.
+MadeUnder = Callable[[], JsonObject]
 # Where the handlers of a comm run: on the main thread, or on a thread beside it (kernels only).
 Run = Literal["main", "thread"]
 
@@ -51,11 +53,11 @@ class Runtime(Protocol):
     def fault(self, error: RemoteProtocolError) -> None:
         """Tell whoever looks after this end that the peer broke a rule."""
 
-    def parent(self, made_under: JsonObject | None = None) -> JsonObject:
+    def parent(self, made_under: MadeUnder | None = None) -> JsonObject:
         """Return the header that messages sent now should have as their parent, or ``{}``.
 
         Args:
-            made_under: what it was when the comm was made, for a thread that works on no message.
+            made_under: returns what it was when the comm was made, for a thread that works on no message.
         """
 
     def poll(self, comm_id: str | None) -> int:

@@ -185,4 +185,5 @@ class TakingUp:
 
 def _opener(comm: Comm) -> str:
     """Return the session that opened a comm; "" where that is not known."""
-    return "" if comm.open_msg is None else comm.open_msg["header"].get("session", "")
+    opened = comm.open_msg
+    return "" if opened is None else opened["header"].get("session", "")

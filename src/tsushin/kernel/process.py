@@ -31,7 +31,7 @@ from tsushin.loop_runtime import LoopRuntime
 from tsushin.manager import CommManager
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.protocol.messages import JsonObject, Message
-from tsushin.runtime import Cancel
+from tsushin.runtime import Cancel, MadeUnder
 
 
 class ProcessRuntime:
@@ -88,9 +88,9 @@ class ProcessRuntime:
         """See ``Runtime.fault``: a warning of the logger ``tsushin``."""
         LoopRuntime.fault(self._bound(), error)
 
-    def parent(self, made_under: JsonObject | None = None) -> JsonObject:
+    def parent(self, made_under: MadeUnder | None = None) -> JsonObject:
         """See ``Runtime.parent``: the message being handled here and now, if any."""
-        return handled() or made_under or {}
+        return handled() or (made_under() if made_under else {})
 
     def poll(self, comm_id: str | None) -> int:
         """See ``Runtime.poll``: the loop runs handlers as messages come, so nothing is ever due."""

@@ -28,7 +28,7 @@ from tsushin.expected import DEFAULT_TIMEOUT_S, Expected
 from tsushin.kernel.raw import Raw, message_of
 from tsushin.manager import CommManager, Target
 from tsushin.protocol.messages import JsonObject, Message, plain
-from tsushin.runtime import Cancel, Run
+from tsushin.runtime import Cancel, MadeUnder, Run
 
 # Name of the kernel -> the module in whose presence its provider is in place.
 KNOWN: Final = {"async-kernel": "async_kernel.comm", "xeus-python": "xeus_python_shell"}
@@ -215,7 +215,7 @@ class ProvidedRuntime:
         """See ``Runtime.fault``: a warning of the logger ``tsushin``."""
         _log.warning("%s", error)
 
-    def parent(self, made_under: JsonObject | None = None) -> JsonObject:
+    def parent(self, made_under: MadeUnder | None = None) -> JsonObject:
         """See ``Runtime.parent``: the kernel sets it."""
         del made_under
         return {}

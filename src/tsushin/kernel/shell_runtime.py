@@ -31,7 +31,7 @@ from tsushin.kernel.handled import (
 from tsushin.kernel.shell_channel import flush, parent_here, request_here
 from tsushin.kernel.shell_delivery import ShellDelivery
 from tsushin.protocol.messages import JsonObject, Message
-from tsushin.runtime import Cancel
+from tsushin.runtime import Cancel, MadeUnder
 
 _log = logging.getLogger("tsushin")
 _OURS = str(Path(__file__).parent.parent)  # the folder of this package
@@ -140,7 +140,7 @@ class ShellRuntime:
         """See ``Runtime.fault``: a warning in the kernel's own log, which its starter reads."""
         self._kernel.log.warning("tsushin: %s", error)
 
-    def parent(self, made_under: JsonObject | None = None) -> JsonObject:
+    def parent(self, made_under: MadeUnder | None = None) -> JsonObject:
         """See ``Runtime.parent``: the request this thread works on.
 
         On a thread of the user's it is the request under which the comm was made, else the last one. For a
@@ -151,11 +151,10 @@ class ShellRuntime:
             return known
         request = request_here(self._kernel)
         if request is None:
-            if made_under:
-                return made_under
+            if made_under is not None and (header := made_under()):
+                return header
             request = self._kernel.get_parent()
-        header: JsonObject = request.get("header", {})
-        return header
+        return request.get("header", {})
 
     def poll(self, comm_id: str | None) -> int:
         """See ``Runtime.poll``."""

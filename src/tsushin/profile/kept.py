@@ -9,12 +9,13 @@ Spec: spec/profile.md, "Taking up".
 from __future__ import annotations
 
 from collections import deque
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
-from tsushin.protocol.messages import Channel, JsonObject, Message
+from tsushin.protocol.messages import Channel, JsonObject, Message, new_header
 
 MAX_OPEN_BYTES: Final = 1 << 20  # a larger comm_open is not kept: one for each comm adds up
 
@@ -89,8 +90,7 @@ class _Opening(msgspec.Struct, frozen=True):
     msg_id: str
     session: str
     username: str
-    date: str
-    version: str
+    made_at: float  # seconds; a third of what the text takes
     parent_header: JsonObject
     metadata: JsonObject | None
     comm_id: str
@@ -104,21 +104,15 @@ class _Opening(msgspec.Struct, frozen=True):
         content = {"comm_id": self.comm_id, "target_name": self.target_name, "data": self.data}
         if self.target_module is not None:
             content["target_module"] = self.target_module
-        return Message(
-            self.channel,
-            {
-                "msg_id": self.msg_id,
-                "msg_type": "comm_open",
-                "session": self.session,
-                "username": self.username,
-                "date": self.date,
-                "version": self.version,
-            },
-            self.parent_header,
-            self.metadata or {},
-            content,
-            self.buffers,
+        header = new_header(
+            "comm_open",
+            msg_id=self.msg_id,
+            session=self.session,
+            now=self.made_at,
+            username=self.username,
         )
+        metadata = self.metadata or {}
+        return Message(self.channel, header, self.parent_header, metadata, content, self.buffers)
 
 
 def _opening(message: Message) -> _Opening:
@@ -128,8 +122,7 @@ def _opening(message: Message) -> _Opening:
         header["msg_id"],
         header["session"],
         header["username"],
-        header["date"],
-        header["version"],
+        datetime.fromisoformat(header["date"]).timestamp(),
         message.parent_header,
         message.metadata or None,
         content["comm_id"],

@@ -128,6 +128,8 @@ class Outbox:
         """Keep the open and the last ``count`` messages of a comm. To be called before it is opened."""
         self.forget_kept(comm_id)
         self._kept[comm_id] = Kept(count, self._limits)
+        for peer in self._peers.values():
+            peer.has[comm_id] = 0  # with this text as the key: what the peer says has one of its own
 
     def send(
         self, waiting: Waiting, now: float, max_bytes: int | None, *, pause_s: float = 0.0

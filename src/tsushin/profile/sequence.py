@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Final
 
 from tsushin.profile.pieces import Joiner
 from tsushin.protocol.messages import Message
+
+
+_NONE_HELD: Final[dict[int, Message]] = {}  # of all that hold nothing, as nearly all do: never put into
 
 
 class History:
@@ -72,7 +76,7 @@ class Incoming:
     """
 
     next: int
-    held: dict[int, Message] = field(default_factory=dict)
+    held: dict[int, Message] = field(default_factory=lambda: _NONE_HELD)
     known: int = 0
     asked: int = 0
     ask_at: float | None = None
@@ -98,6 +102,7 @@ class Incoming:
         self.known = max(self.known, number)
         if number > self.next:
             if number not in self.held:
+                self.held = self.held or {}
                 self.held[number] = message
                 self.held_bytes += _nbytes(message)
             return []

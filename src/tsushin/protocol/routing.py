@@ -25,6 +25,7 @@ Spec: Jupyter messaging, "Custom Messages".
 from __future__ import annotations
 
 from collections.abc import Callable
+from sys import intern
 from typing import Literal, NotRequired, TypedDict
 
 import msgspec
@@ -211,6 +212,7 @@ class Router:
         if not self._knows_target(target_name):
             self._receive_unknown_target(message, comm_id, target_name, now)
             return
+        target_name = intern(target_name)  # one for all comms of a target, which is known here
         try:
             self._start(CommRecord(comm_id, target_name, primary=False), Input.RECV_OPEN)
         except LimitExceeded as error:

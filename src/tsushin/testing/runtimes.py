@@ -10,7 +10,7 @@ from typing import Any
 
 from tsushin.errors import RemoteProtocolError
 from tsushin.protocol.messages import JsonObject, Message
-from tsushin.runtime import Cancel
+from tsushin.runtime import Cancel, MadeUnder
 
 Done = Callable[[BaseException | None], None]
 
@@ -96,9 +96,9 @@ class StepRuntime:
         """See ``Runtime.fault``."""
         self.faults.append(error)
 
-    def parent(self, made_under: JsonObject | None = None) -> JsonObject:
+    def parent(self, made_under: MadeUnder | None = None) -> JsonObject:
         """See ``Runtime.parent``."""
-        return self.header or made_under or {}
+        return self.header or (made_under() if made_under else {})
 
     def poll(self, comm_id: str | None) -> int:
         """See ``Runtime.poll``: handlers run when messages are delivered, so nothing is ever due."""
