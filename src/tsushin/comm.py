@@ -8,9 +8,10 @@ Spec: Jupyter messaging, "Custom Messages".
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from secrets import token_hex
+from random import Random
 from types import TracebackType
 from typing import Final, Literal, Protocol, Self, TypeVar, cast, get_args, overload
 
@@ -39,6 +40,12 @@ H = TypeVar("H", bound=Handler)
 
 _RUNS: Final = get_args(Run)
 ON_FULL_TIMEOUT_S: Final = 30.0  # a ``send`` that waits for peers ends after that
+
+
+# Of our own, so that ids stay apart whatever a user seeds. The system's gives up the interpreter at each call.
+_random: Final = Random()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.seed)
 
 
 class CommOwner(Asking, Protocol):
@@ -137,7 +144,7 @@ class Comm:
         if history < 0:
             raise ValueError(f"history: expected 0 or more messages, got {quote(history)}")
         self._manager = host_manager() if manager is None else manager
-        self._record = CommRecord(CommId(comm_id or token_hex(16)), target_name, primary)
+        self._record = CommRecord(CommId(comm_id or _new_id()), target_name, primary)
         self._request: JsonObject | None = self._manager.runtime.parent()
         if check_run(run) != "main":
             self._run = run
@@ -601,6 +608,10 @@ class Comm:
         state = self._record.state.value.lower()
         by = f" by {self.closed_by}" if self.closed_by else ""
         return f"<Comm {self.target_name!r} {self.comm_id} {state}{by}>"
+
+
+def _new_id() -> str:
+    return f"{_random.getrandbits(128):032x}"
 
 
 def check_run(run: Run) -> Run:

@@ -81,11 +81,24 @@ def attach() -> KernelCommManager:
     Raises:
         NoHost: no ipykernel runs in this process, or the environment says ``TSUSHIN_DISABLE=1``.
     """
-    kernel = _running_kernel()
     if is_disabled():
         raise NoHost(f"{DISABLE} is set: nothing is attached")
-    if kernel is None:
+    manager = attach_to_running()
+    if manager is None:
         raise NoHost("no ipykernel runs in this process")
+    return manager
+
+
+def attach_if_kernel() -> KernelCommManager | None:
+    """Do ``attach`` where it is possible; None in a plain process or where it is disabled."""
+    return None if is_disabled() else attach_to_running()
+
+
+def attach_to_running() -> KernelCommManager | None:
+    """Do ``attach``, for who has asked ``is_disabled``; None in a plain process. Each new comm asks."""
+    kernel = _running_kernel()
+    if kernel is None:
+        return None
     with _lock:
         attachment = _attached.get(id(kernel))
         if attachment is None:
@@ -93,11 +106,6 @@ def attach() -> KernelCommManager:
             attachment = _attached[id(kernel)] = _Attachment(kernel)
         attachment.switch_on()
     return attachment.manager
-
-
-def attach_if_kernel() -> KernelCommManager | None:
-    """Do ``attach`` where it is possible; None in a plain process or where it is disabled."""
-    return None if is_disabled() or _running_kernel() is None else attach()
 
 
 def detach() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tsushin.errors import NoHost
-from tsushin.kernel.attach import attach_if_kernel, is_disabled
+from tsushin.kernel.attach import attach_to_running, is_disabled
 from tsushin.kernel.bridge import Bridge
 from tsushin.kernel.marimo import running_session
 from tsushin.kernel.provided import provided_manager
@@ -15,7 +15,7 @@ def kernel_manager() -> CommManager | None:
     if is_disabled():
         return None
     session = running_session()
-    return session.manager if session is not None else attach_if_kernel() or provided_manager()
+    return session.manager if session is not None else attach_to_running() or provided_manager()
 
 
 def comm_manager() -> CommManager:
@@ -56,7 +56,7 @@ def bridge() -> Bridge:
     session = None if is_disabled() else running_session()
     if session is not None:
         return session.bridge
-    manager = None if is_disabled() else attach_if_kernel()
+    manager = None if is_disabled() else attach_to_running()
     if manager is None:
         raise NoHost("bridge: expected a running ipykernel or marimo notebook, there is neither")
     return manager.bridge()
