@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tsushin.comm import Comm
 from tsushin.errors import CommClosed, CommNotOpen, DuplicateComm, LocalProtocolError, NoHost
+from tsushin.protocol.messages import Message, new_header
+from tsushin.protocol.packed import Packed
 from tsushin.testing import comm_pair
 
 
@@ -47,6 +53,20 @@ def test_an_id_is_made_where_none_is_given(manager):
     ids = {Comm("t", manager=manager).comm_id for _ in range(10)}
     assert len(ids) == 10
     assert all(len(comm_id) == 32 for comm_id in ids)
+
+
+def test_a_users_seed_does_not_bring_an_id_back(manager):
+    ids = set()
+    for _ in range(2):
+        random.seed(7)
+        ids.add(Comm("t", manager=manager).comm_id)
+    assert len(ids) == 2
+
+
+def test_a_forked_child_makes_ids_of_its_own():
+    code = "import os; from tsushin.comm import _new_id; os.fork(); print(_new_id(), flush=True)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert len(set(ran.stdout.split())) == 2
 
 
 def test_without_a_host_there_is_no_comm(monkeypatch):
@@ -383,6 +403,38 @@ def test_iterating_where_on_msg_takes_the_messages_is_refused(joined):
 
 
 @pytest.mark.parametrize("run", ["Main", "", None, 3])
+def test_what_it_was_opened_with_is_made_anew_each_time(joined):
+    _, there = joined
+    there.open_msg["content"]["data"]["mine"] = 1
+    assert there.open_msg["content"]["data"] == {}
+
+
+@pytest.mark.parametrize("made_under", ["opening", "cell"])
+def test_a_comm_that_a_peer_opened_keeps_what_it_was_made_under(pair, manager, made_under):
+    header = new_header("comm_open", msg_id="opening", session="s", now=0)
+    opening = Message("shell", header, content={"comm_id": "c", "target_name": "t", "data": {}})
+    manager.runtime.header = {**header, "msg_id": made_under}
+    comm = Comm("t", comm_id="c", primary=False, manager=manager)
+    comm._opened_by(opening, Packed.of(opening))
+    manager.runtime.header = {}
+    manager.register_comm(comm)
+    comm.send({})
+    assert pair.sent[-1].parent_header == {**header, "msg_id": made_under}
+
+
+def test_who_receives_is_one_whichever_thread_asks_first(manager):
+    comm = Comm("t", manager=manager)
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: comm._delivery, range(64)))
+    assert all(one is made[0] for one in made)
+
+
+def test_a_user_may_put_something_of_their_own_on_it(manager):
+    comm = Comm("t", manager=manager)
+    comm.mine = 1
+    assert (comm.mine, comm.target_module, comm.open_msg) == (1, None, None)
+
+
 def test_run_is_main_or_thread(manager, run):
     with pytest.raises(ValueError, match="expected 'main' or 'thread'"):
         Comm("t", manager=manager, run=run)

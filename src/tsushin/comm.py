@@ -42,8 +42,9 @@ _RUNS: Final = get_args(Run)
 ON_FULL_TIMEOUT_S: Final = 30.0  # a ``send`` that waits for peers ends after that
 
 
-# Of our own, so that ids stay apart whatever a user seeds. The system's gives up the interpreter at each call.
-_random: Final = Random()
+# Ids are no secrets. The system's generator would let another thread have the interpreter each time; this one
+# is our own, so that ids stay apart whatever a user seeds.
+_random: Final = Random()  # noqa: S311
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_random.seed)
 

@@ -164,9 +164,7 @@ class Delivery:
         if not missed:
             return
         if self._on_gap is None:
-            self._runtime.fault(
-                RemoteProtocolError(f"{self._about}: {missed} messages were lost")
-            )
+            self._runtime.fault(RemoteProtocolError(f"{self._about}: {missed} messages were lost"))
             return
         try:
             self._on_gap(missed)

@@ -151,10 +151,11 @@ class ShellRuntime:
             return known
         request = request_here(self._kernel)
         if request is None:
-            if made_under is not None and (header := made_under()):
-                return header
+            if made_under is not None and (known := made_under()):
+                return known
             request = self._kernel.get_parent()
-        return request.get("header", {})
+        header: JsonObject = request.get("header", {})
+        return header
 
     def poll(self, comm_id: str | None) -> int:
         """See ``Runtime.poll``."""

@@ -1,7 +1,7 @@
 """What is kept of a comm for a session that takes it up later: its ``comm_open`` and its newest messages.
 
-There may be very many comms, and most keep nothing but their open. Of that the dictionaries would be the most:
-what is in them is kept, and they are made again when somebody asks.
+There may be very many comms, and most keep nothing but their open. Most of that would be dictionaries: what
+is in them is kept, and they are made again when somebody asks.
 
 Spec: spec/profile.md, "Taking up".
 """

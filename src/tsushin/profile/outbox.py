@@ -129,7 +129,7 @@ class Outbox:
         self.forget_kept(comm_id)
         self._kept[comm_id] = Kept(count, self._limits)
         for peer in self._peers.values():
-            peer.has[comm_id] = 0  # with this text as the key: what the peer says has one of its own
+            peer.has[comm_id] = 0  # by this text, and not by its copy in what the peer says
 
     def send(
         self, waiting: Waiting, now: float, max_bytes: int | None, *, pause_s: float = 0.0

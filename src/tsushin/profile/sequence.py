@@ -12,8 +12,8 @@ from typing import Final
 from tsushin.profile.pieces import Joiner
 from tsushin.protocol.messages import Message
 
-
-_NONE_HELD: Final[dict[int, Message]] = {}  # of all that hold nothing, as nearly all do: never put into
+# What nearly all sequences hold; nothing is ever put into it.
+_NONE_HELD: Final[dict[int, Message]] = {}
 
 
 class History:
