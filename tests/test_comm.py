@@ -64,7 +64,14 @@ def test_a_users_seed_does_not_bring_an_id_back(manager):
 
 
 def test_a_forked_child_makes_ids_of_its_own():
-    code = "import os; from tsushin.comm import _new_id; os.fork(); print(_new_id(), flush=True)"
+    code = """
+import os
+from tsushin.comm import _new_id
+is_parent = os.fork()
+os.write(1, f"{_new_id()} ".encode())
+if is_parent:
+    os.wait()
+"""
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert len(set(ran.stdout.split())) == 2
 
@@ -402,7 +409,6 @@ def test_iterating_where_on_msg_takes_the_messages_is_refused(joined):
         aiter(here)
 
 
-@pytest.mark.parametrize("run", ["Main", "", None, 3])
 def test_what_it_was_opened_with_is_made_anew_each_time(joined):
     _, there = joined
     there.open_msg["content"]["data"]["mine"] = 1
@@ -435,6 +441,7 @@ def test_a_user_may_put_something_of_their_own_on_it(manager):
     assert (comm.mine, comm.target_module, comm.open_msg) == (1, None, None)
 
 
+@pytest.mark.parametrize("run", ["Main", "", None, 3])
 def test_run_is_main_or_thread(manager, run):
     with pytest.raises(ValueError, match="expected 'main' or 'thread'"):
         Comm("t", manager=manager, run=run)
