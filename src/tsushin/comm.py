@@ -149,6 +149,7 @@ class Comm:
         self._request: JsonObject | None = self._manager.runtime.parent()
         if check_run(run) != "main":
             self._run = run
+            self._manager.runtime_for(run)  # a host that has no such thread says so now
         if history:
             self._history = history
         if target_module is not None:
