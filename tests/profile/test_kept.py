@@ -22,7 +22,7 @@ OPEN = opening()
 
 
 def test_the_open_and_the_newest_messages_are_kept():
-    kept = Kept(2)
+    kept = Kept("c", 2)
     kept.put(OPEN, 10)
     for n in range(5):
         kept.put(message("comm_msg", n), 10)
@@ -37,21 +37,21 @@ def test_an_open_comes_back_as_it_was_sent():
         buffers=(memoryview(b"abc"),),
     )
     for message in (OPEN, sent):
-        kept = Kept()
+        kept = Kept("c")
         kept.put(message, 10)
         assert kept.messages() == [message]
         assert list(kept.messages()[0].header) == list(message.header)
 
 
 def test_nothing_but_the_open_is_kept_unless_asked_for():
-    kept = Kept()
+    kept = Kept("c")
     kept.put(OPEN, 10)
     kept.put(message("comm_msg"), 10)
     assert kept.messages() == [OPEN]
 
 
 def test_messages_are_bounded_in_bytes():
-    kept = Kept(100, Limits(max_history_bytes=25))
+    kept = Kept("c", 100, Limits(max_history_bytes=25))
     kept.put(OPEN, 10)
     for n in range(5):
         kept.put(message("comm_msg", n), 10)
@@ -60,7 +60,7 @@ def test_messages_are_bounded_in_bytes():
 
 
 def test_a_large_open_is_not_kept_and_then_there_is_nothing_to_take_up():
-    kept = Kept(5)
+    kept = Kept("c", 5)
     kept.put(OPEN, MAX_OPEN_BYTES + 1)
     kept.put(message("comm_msg"), 10)
     assert kept.messages() == []

@@ -275,6 +275,15 @@ def test_a_large_message_that_nobody_is_left_to_join_is_a_fault_and_what_follows
     assert pair.kernel.got == [({"n": 2}, [])]
 
 
+def test_an_id_that_a_peer_names_is_the_text_that_is_kept_already():
+    outbox = comm_pair().kernel.sessions._profile._outbox
+    comm_id = str(1234567)
+    outbox.keep(comm_id, 0)
+    known, other = outbox.as_known([str(1234567), "other"])
+    assert known is comm_id
+    assert other == "other"
+
+
 def test_what_is_kept_of_all_comms_is_bounded():
     pair = comm_pair(limits=Limits(max_all_history_bytes=10_000))
     comms = [pair.kernel.new_comm("t", {"n": n}, buffers=[bytes(3000)]) for n in range(5)]

@@ -24,12 +24,14 @@ class Kept:
     """What is kept of one comm.
 
     Args:
+        comm_id: its id.
         count: how many of its messages, besides the open. They have at most ``max_history_bytes``.
     """
 
-    __slots__ = ("_newest", "_open", "_open_bytes")
+    __slots__ = ("_newest", "_open", "_open_bytes", "comm_id")
 
-    def __init__(self, count: int = 0, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, comm_id: str, count: int = 0, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.comm_id: str = comm_id
         self._open: _Opening | None = None
         self._open_bytes = 0
         self._newest = _Newest(count, limits.max_history_bytes) if count else None
@@ -51,7 +53,8 @@ class Kept:
         """Return what is kept, in order; the open first, or nothing where it is not kept."""
         if self._open is None:
             return []
-        return [self._open.message(), *(() if self._newest is None else self._newest.messages())]
+        opening = self._open.message(self.comm_id)
+        return [opening, *(() if self._newest is None else self._newest.messages())]
 
 
 class _Newest:
@@ -93,15 +96,14 @@ class _Opening(msgspec.Struct, frozen=True):
     made_at: float  # seconds; a third of what the text takes
     parent_header: JsonObject
     metadata: JsonObject | None
-    comm_id: str
     target_name: str
     data: object
     target_module: str | None
     buffers: tuple[memoryview, ...]
 
-    def message(self) -> Message:
+    def message(self, comm_id: str) -> Message:
         """Return it as it was sent."""
-        content = {"comm_id": self.comm_id, "target_name": self.target_name, "data": self.data}
+        content = {"comm_id": comm_id, "target_name": self.target_name, "data": self.data}
         if self.target_module is not None:
             content["target_module"] = self.target_module
         header = new_header(
@@ -125,7 +127,6 @@ def _opening(message: Message) -> _Opening:
         datetime.fromisoformat(header["date"]).timestamp(),
         message.parent_header,
         message.metadata or None,
-        content["comm_id"],
         content["target_name"],
         content["data"],
         content.get("target_module"),

@@ -122,12 +122,16 @@ class Outbox:
         kept = self._kept.get(comm_id)
         return [] if kept is None else kept.messages()
 
+    def as_known(self, comm_ids: Iterable[str]) -> tuple[str, ...]:
+        """Return the same ids, as the texts that are here already where there are: comms may be very many."""
+        return tuple(self._kept[i].comm_id if i in self._kept else i for i in comm_ids)
+
     # ------------------------------------------------------------------ sending
 
     def keep(self, comm_id: str, count: int) -> None:
         """Keep the open and the last ``count`` messages of a comm. To be called before it is opened."""
         self.forget_kept(comm_id)
-        self._kept[comm_id] = Kept(count, self._limits)
+        self._kept[comm_id] = Kept(comm_id, count, self._limits)
         for peer in self._peers.values():
             peer.has[comm_id] = 0  # by this text, and not by its copy in what the peer says
 

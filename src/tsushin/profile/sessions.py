@@ -679,8 +679,9 @@ class Profile:
         handed_on += self.released()
         session = peer.session
         if control.accepted:
-            peer.open.update(control.accepted)
-            self._events.append(Accepted(session, control.accepted))
+            accepted = self._outbox.as_known(control.accepted)
+            peer.open.update(accepted)
+            self._events.append(Accepted(session, accepted))
         if control.refused:
             self._events.append(Refused(session, control.refused))
         self._events += [Cancelled(session, CommId(i), req) for i, req in control.cancel]
