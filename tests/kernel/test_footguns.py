@@ -134,7 +134,8 @@ big[:] = b"b" * 5_000_000
 
 
 @pytest.mark.parametrize(
-    ("value", "becomes"), [("float('nan')", "nan"), ("{1}", [1]), ("{(1, 2): 3}", None)]
+    ("value", "becomes"),  # NaN: None where orjson is installed
+    [("float('nan')", ["nan", None]), ("{1}", [[1]]), ("{(1, 2): 3}", [])],
 )
 def test_5_values_that_json_cannot_carry_are_refused_not_changed(stock, ours, value, becomes):
     def see(kernel):
@@ -148,8 +149,8 @@ except (TypeError, ValueError) as error:
         return data_of(messages), printed(messages).splitlines()
 
     stock_saw, ours_saw = both(stock, ours, see)
-    if becomes is not None:
-        assert stock_saw[0] == [{"v": becomes}]
+    if becomes:
+        assert stock_saw[0] in [[{"v": other}] for other in becomes]
     assert ours_saw == ([], ["TypeError"])
 
 
