@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 
 from websockets.client import ClientProtocol
-from websockets.http11 import Response
 from websockets.uri import parse_uri
 
 from sockets import WAIT_S, Visitor
@@ -42,25 +41,28 @@ def knock(port, *, session, token=None, path="/lane", headers=None):
         request.headers.pop(name, None)
         request.headers[name] = value
     protocol.send_request(request)
-    sock.sendall(b"".join(protocol.data_to_send()))
-    response = None
-    while response is None:
-        data = sock.recv(1 << 16)
-        if not data:
-            sock.close()
-            raise Refused(0)
+    try:
+        sock.sendall(b"".join(protocol.data_to_send()))
+        behind = _read_response(sock, protocol)
+    except BaseException:
+        sock.close()
+        raise
+    visitor = Visitor(sock, protocol)
+    visitor.frames += behind
+    return visitor
+
+
+def _read_response(sock, protocol):
+    """Return the frames right behind the response. Raises Refused, or OSError."""
+    while data := sock.recv(1 << 16):
         protocol.receive_data(data)
         events = protocol.events_received()
-        response = next((event for event in events if isinstance(event, Response)), None)
-        if response is None and protocol.handshake_exc is not None:
-            break
-    if response is None or response.status_code != 101:
-        status = getattr(getattr(protocol.handshake_exc, "response", None), "status_code", 0)
-        sock.close()
-        raise Refused(response.status_code if response is not None else status)
-    visitor = Visitor(sock, protocol)
-    visitor.frames += events[events.index(response) + 1 :]
-    return visitor
+        if events and events[0].status_code == 101:
+            return events[1:]
+        if events or protocol.handshake_exc is not None:
+            response = events[0] if events else getattr(protocol.handshake_exc, "response", None)
+            raise Refused(getattr(response, "status_code", 0))
+    raise Refused(0)
 
 
 def shout(port, data, timeout_s=WAIT_S):

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import ctypes
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tsushin.errors import RemoteProtocolError
 from tsushin.profile import pieces
@@ -113,10 +117,28 @@ def test_malformed_pieces_are_faults_and_the_next_message_is_well(piece, about):
 
 
 def test_what_there_is_no_memory_for_is_a_fault():
-    bad = message()
-    bad.metadata["tsushin"] = {"piece": {"sizes": [2, 1 << 61]}}
+    nbytes = 1 << 61
+    claimed = memoryview((ctypes.c_ubyte * nbytes).from_address(1))  # nobody reads it
+    bad = replace(message(), buffers=(claimed,))
+    bad.metadata["tsushin"] = {"piece": {"sizes": [2, nbytes]}}
+    joiner = Joiner(Limits(max_joined_bytes=1 << 62))
+    joiner.take(replace(bad, buffers=(memoryview(b"{}"),)))
+    bad.metadata["tsushin"] = {"piece": {}}
     with pytest.raises(RemoteProtocolError, match="no memory"):
-        Joiner(Limits(max_joined_bytes=1 << 62)).take(bad)
+        joiner.take(bad)
+    assert not joiner.is_joining
+
+
+def test_a_size_is_a_claim_and_takes_no_memory():
+    claim = message(b"{}", bytes(100))
+    claim.metadata["tsushin"] = {"piece": {"sizes": [2, 1 << 30]}}
+    joiner = Joiner()
+    tracemalloc.start()
+    assert joiner.take(claim) is None
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert joiner.is_joining
+    assert peak < 1 << 20
 
 
 def given(vector):

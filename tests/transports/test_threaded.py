@@ -8,16 +8,22 @@ import struct
 import threading
 import time
 import tracemalloc
+import weakref
 from dataclasses import replace
 from functools import partial
 
 import pytest
+from websockets.client import ClientProtocol
 from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.uri import parse_uri
 
 from sockets import WAIT_S, Side, Visitor, message, shaken_hands, tcp_pair
 from tsushin.errors import RemoteProtocolError, WireError
 from tsushin.protocol.limits import DEFAULT_LIMITS
-from tsushin.transports.threaded import ThreadedWebSocket
+from tsushin.transports.threaded import Handshake, ThreadedWebSocket
 from tsushin.wire import ws_v1
 
 MIB = 1 << 20
@@ -52,6 +58,14 @@ def visited(made):
     return Visitor(here, client), Side(there, server, limits=limits).start()
 
 
+def ended(ref):
+    """Say whether what is referred to is freed soon: the other thread may be about to."""
+    until = time.monotonic() + WAIT_S
+    while ref() is not None and time.monotonic() < until:
+        time.sleep(0.001)
+    return ref() is None
+
+
 def encoded(n, **options):
     return bytes(ws_v1.encode(message(n, **options)))
 
@@ -78,13 +92,52 @@ def test_large_buffers_are_equal_byte_for_byte(pair, mib):
         assert got.buffers[1] == b"end"
 
 
-def test_what_came_with_the_handshake_is_the_first(made):
+@pytest.mark.parametrize("size", [0, 1, 9, 100, MIB], ids="{} bytes".format)
+def test_what_came_with_the_handshake_is_the_first(made, size):
     (here, there), (client, server) = made()
-    side = Side(there, server, early=[Frame(Opcode.BINARY, encoded(1))])
+    first = Frame(Opcode.BINARY, encoded(1, buffers=[bytes(MIB)])).serialize(mask=True)
+    side = Side(there, server, early=first[:size])
+    here.sendall(first[size:])
     other = Side(here, client).start()
     other.websocket.send(message(2))
     side.start()
     assert side.numbers(2) == [1, 2]
+
+
+@pytest.mark.parametrize("cuts", ["whole", "by bytes", "in the mark"])
+def test_a_handshake_takes_not_a_byte_of_what_is_behind_it(cuts):
+    client, server = ClientProtocol(parse_uri("ws://127.0.0.1/")), ServerProtocol()
+    event = None
+    for protocol, other, answer in ((server, client, None), (client, server, server.accept)):
+        if answer is None:
+            client.send_request(client.connect())
+        else:
+            server.send_response(answer(event))
+        data = b"".join(other.data_to_send()) + b"\x82\x7e\r\n\r\n"
+        mark = data.index(b"\r\n\r\n") + 2
+        handshake, event, early = Handshake(protocol), None, b""
+        for cut in {
+            "whole": [data],
+            "by bytes": [data[i : i + 1] for i in range(len(data))],
+            "in the mark": [data[:mark], data[mark:]],
+        }[cuts]:
+            if event is None:
+                [event] = handshake.receive(cut) or [None]
+                early = handshake.take_early()
+            else:
+                early += cut
+        assert isinstance(event, Response if answer else Request)
+        assert early == b"\x82\x7e\r\n\r\n"
+    assert client.state is State.OPEN
+    assert client.close_sent is None
+
+
+def test_a_handshake_that_is_none_has_failed():
+    handshake = Handshake(ServerProtocol())
+    assert handshake.receive(b"GET / HTTP/1.1\r\nHost: a\r\n") == []
+    assert not handshake.has_failed
+    assert handshake.receive(b"nonsense\r\n\r\n") == []
+    assert handshake.has_failed
 
 
 def test_a_message_in_fragments_is_one_and_a_ping_between_them_is_answered(visited):
@@ -222,6 +275,48 @@ def test_flush_waits_until_all_is_written_and_no_longer_than_it_is_told(made):
     assert not sender.websocket._waiting
     assert not sender.websocket._is_writing
     assert reader.numbers(1) == [1]
+
+
+def test_what_a_socket_does_not_take_of_a_large_message_follows_in_order(made):
+    for client_sends in (True, False):
+        (here, there), (client, server) = made(send_buffer=1 << 14)
+        ends = Side(here, client), Side(there, server)
+        sender, reader = ends if client_sends else reversed(ends)
+        sender.start()
+        parts = [os.urandom(size) for size in (3 * MIB + 1, 5, 1 << 16, 2 * MIB + 3, 0, 70_000)]
+        for n in range(3):
+            sender.websocket.send(message(n, parts))
+            sender.websocket.send(message(n, [b"small"]))
+        reader.start()
+        got = reader.take(6)
+        assert [[bytes(buffer) for buffer in m.buffers] for m in got] == [parts, [b"small"]] * 3
+
+
+def test_a_large_message_is_received_without_a_second_copy(pair):
+    client, server = pair
+    for sender, receiver in ((client, server), (server, client)):
+        large = memoryview(bytes(32 * MIB))
+        tracemalloc.start()
+        sender.websocket.send(message(1, [large]))
+        [got] = receiver.take()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert got.buffers[0].nbytes == 32 * MIB
+        assert (
+            peak < 44 * MIB
+        )  # what arrived, with an eighth of room to grow, and what is moved at a time
+
+
+def test_a_message_that_was_handed_on_is_held_by_nobody(pair):
+    client, server = pair
+    for sender, receiver in ((client, server), (server, client)):
+        large = bytearray(os.urandom(MIB))
+        sender.websocket.send(message(1, [large]))
+        [got] = receiver.take()
+        frame = weakref.ref(got.buffers[0])
+        del got
+        sender.websocket.flush(WAIT_S)
+        assert ended(frame)
 
 
 # ------------------------------------------------------------------ the end

@@ -29,7 +29,7 @@ from tsushin.kernel.lane_file import LaneAddress, lane_file, remove_lane_file, w
 from tsushin.kernel.lane_guard import LaneGuard
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.protocol.messages import Message
-from tsushin.transports.threaded import ThreadedWebSocket, receive_until, start_thread
+from tsushin.transports.threaded import Handshake, ThreadedWebSocket, receive_until, start_thread
 from tsushin.wire import ws_v1
 
 SETTING: Final = "TSUSHIN_LANE"
@@ -245,45 +245,45 @@ class LaneServer:
             if met is None:
                 visitor.close()
             else:
-                session, protocol = met
-                self._welcome(session, ThreadedWebSocket(visitor, protocol, limits=self._limits))
+                session, protocol, early = met
+                lane = ThreadedWebSocket(visitor, protocol, limits=self._limits, early=early)
+                self._welcome(session, lane)
         except OSError:
             visitor.close()
         except Exception:
             _log.exception("a lane failed")
             visitor.close()
 
-    def _shake_hands(self, visitor: socket.socket) -> tuple[str, ServerProtocol] | None:
-        """Return the session and the protocol of a visitor that may come in."""
+    def _shake_hands(self, visitor: socket.socket) -> tuple[str, ServerProtocol, bytes] | None:
+        """Return the session and the protocol of a visitor that may come in, and what it sent too early."""
         protocol = ServerProtocol(
             subprotocols=[Subprotocol(ws_v1.SUBPROTOCOL)],
             max_size=self._limits.max_message_bytes + ws_v1.TABLE_ROOM_BYTES,
             logger=_log,
         )
-        request = _request(visitor, protocol)
+        handshake = Handshake(protocol)
+        request = _request(visitor, handshake)
         if request is None:
             return None
         session, refusal = self.guard.meet(request)
         response = protocol.reject(*refusal) if refusal else protocol.accept(request)
         _respond(visitor, protocol, response)
-        return (session, protocol) if response.status_code == _SWITCHING else None
+        is_in = response.status_code == _SWITCHING
+        return (session, protocol, handshake.take_early()) if is_in else None
 
 
 _SWITCHING: Final = 101
 
 
-def _request(visitor: socket.socket, protocol: ServerProtocol) -> Request | None:
+def _request(visitor: socket.socket, handshake: Handshake) -> Request | None:
     """Read the request; None where the visitor goes, or sends something else. Raises OSError: too slow."""
     until = time.monotonic() + HANDSHAKE_TIMEOUT_S
-    while True:
-        data = receive_until(visitor, until)
-        if not data:
-            return None
-        protocol.receive_data(data)
-        for event in protocol.events_received():
+    while data := receive_until(visitor, until):
+        for event in handshake.receive(data):
             return event if isinstance(event, Request) else None
-        if protocol.handshake_exc is not None:
+        if handshake.has_failed:
             return None
+    return None
 
 
 def _respond(visitor: socket.socket, protocol: ServerProtocol, response: Response) -> None:

@@ -61,13 +61,13 @@ class Joiner:
         is_joining: a message is here in part.
     """
 
-    __slots__ = ("_at", "_limits", "_offset", "_parts", "is_joining")
+    __slots__ = ("_at", "_limits", "_parts", "_sizes", "is_joining")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self._limits = limits
         self._parts: list[bytearray] = []
-        self._at = 0  # the part that is filled now, and how far
-        self._offset = 0
+        self._sizes: list[int] = []
+        self._at = 0  # the part that is filled now
         self.is_joining: bool = False
 
     def take(self, message: Message) -> Message | None:
@@ -103,11 +103,7 @@ class Joiner:
                 raise RemoteProtocolError(about)
         if len(sizes) - 1 > limits.max_buffers:
             raise RemoteProtocolError(f"piece: of {len(sizes) - 1} buffers, above max_buffers")
-        try:
-            self._parts = [bytearray(size) for size in sizes]
-        except (MemoryError, OverflowError):
-            about = f"piece: no memory for {sum(sizes)} bytes: it is dropped"
-            raise RemoteProtocolError(about) from None
+        self._sizes, self._parts = sizes, [bytearray() for _ in sizes]
         self.is_joining = True
 
     def _fill(self, data: memoryview) -> None:
@@ -116,15 +112,19 @@ class Joiner:
                 self._drop()
                 raise RemoteProtocolError("piece: more bytes than its message has; it is dropped")
             part = self._parts[self._at]
-            last = min(len(part), self._offset + data.nbytes)
-            taken = last - self._offset
-            part[self._offset : last] = data[:taken]
-            data, self._offset = data[taken:], last
+            room = self._sizes[self._at] - len(part)
+            try:
+                part += data[:room]  # it grows with what is here, as a size is a claim
+            except MemoryError:
+                about = f"piece: no memory for {sum(self._sizes)} bytes: it is dropped"
+                self._drop()
+                raise RemoteProtocolError(about) from None
+            data = data[room:]
 
     def _is_full(self) -> bool:
         """Go on to the part that has room; say whether there is none."""
-        while self._at < len(self._parts) and self._offset == len(self._parts[self._at]):
-            self._at, self._offset = self._at + 1, 0
+        while self._at < len(self._parts) and len(self._parts[self._at]) == self._sizes[self._at]:
+            self._at += 1
         return self._at == len(self._parts)
 
     def _whole(self, last: Message) -> Message:
@@ -140,7 +140,7 @@ class Joiner:
         )
 
     def _drop(self) -> None:
-        self._parts, self._at, self._offset, self.is_joining = [], 0, 0, False
+        self._sizes, self._parts, self._at, self.is_joining = [], [], 0, False
 
 
 def _pieces(

@@ -16,8 +16,7 @@ from urllib.parse import quote
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import WebSocketException
-from websockets.http11 import Response
-from websockets.protocol import Event
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
@@ -31,7 +30,7 @@ from tsushin.errors import (
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.protocol.messages import Message
 from tsushin.transports.base import OnFault
-from tsushin.transports.threaded import ThreadedWebSocket, receive_until
+from tsushin.transports.threaded import Handshake, ThreadedWebSocket, receive_until
 from tsushin.wire import ws_v1
 
 _FLUSH_TIMEOUT_S: Final = 1.0  # what ``Transport.aclose`` allows for sending what is queued
@@ -62,7 +61,7 @@ async def connect_lane(
     return LaneTransport(ThreadedWebSocket(sock, protocol, limits=limits, early=early))
 
 
-_Made = tuple[socket.socket, ClientProtocol, list[Event]]
+_Made = tuple[socket.socket, ClientProtocol, bytes]
 
 
 class _Attempt:
@@ -112,23 +111,25 @@ def _connect(port: int, session: str, token: str, limits: Limits, timeout_s: flo
     return sock, protocol, early
 
 
-def _read_response(sock: socket.socket, protocol: ClientProtocol, until: float) -> list[Event]:
-    """Read until the handshake is over; return what came with it.
+def _read_response(sock: socket.socket, protocol: ClientProtocol, until: float) -> bytes:
+    """Read until the handshake is over; return what came behind it.
 
     Raises:
         OSError: the other side went away.
         WebSocketException: it refused.
     """
+    handshake = Handshake(protocol)
     while True:
         data = receive_until(sock, until)
         if not data:
             raise ConnectionResetError("closed during the handshake")
-        protocol.receive_data(data)
+        events = handshake.receive(data)
+        if protocol.state is not State.OPEN:  # what refuses may have a body
+            protocol.receive_data(handshake.take_early())
         if protocol.handshake_exc is not None:
             raise protocol.handshake_exc
-        events = protocol.events_received()
-        if events and isinstance(events[0], Response):
-            return events[1:]
+        if events:
+            return handshake.take_early()
 
 
 class LaneTransport:

@@ -3,7 +3,8 @@
 ``websockets`` has the protocol without I/O; the bytes are moved here by blocking calls. Reading is one
 thread, which the interpreter wakes once for all that has come. Writing happens on the thread that sends, so
 that a message leaves without a hand-over to another one; what the socket does not take at once, and what
-comes in quick succession, is written by a second thread, as much as there is in one call.
+comes in quick succession, is written by a second thread, as much as there is in one call. Large buffers are
+not copied on the way: see ``frames.py``.
 
 Spec: RFC 6455; Jupyter Server, "WebSocket protocols"; spec/profile.md, "Lane".
 """
@@ -14,7 +15,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -26,9 +27,11 @@ from websockets.server import ServerProtocol
 from tsushin.errors import RemoteProtocolError
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.protocol.messages import Message
+from tsushin.transports.frames import Bytes, FrameReader, Received, joined, message_frame
 from tsushin.wire import ws_v1
 
 READ_BYTES: Final = 1 << 18
+LARGE_READ_BYTES: Final = 1 << 20  # at a time, of a message of which so much is still to come
 # Two messages closer to each other than this, in seconds, are a burst: they are written together.
 BURST_S: Final = 150e-6
 _LAST_WORDS_S: Final = 1.0  # for saying why it ends to a peer that does not read
@@ -58,6 +61,36 @@ def receive_until(sock: socket.socket, until: float) -> bytes:
     return sock.recv(READ_BYTES)
 
 
+class Handshake:
+    """Gives a protocol the request or the response that comes, and not a byte of what is behind it."""
+
+    def __init__(self, protocol: ClientProtocol | ServerProtocol) -> None:
+        self._protocol = protocol
+        self._last = b""  # bytes that may be the first ones of the mark
+        self._early = b""
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Return the request or the response, once it is there."""
+        mark = b"\r\n\r\n"
+        seen = self._last + data
+        end = seen.find(mark)
+        size = len(data) if end < 0 else end + len(mark) - len(self._last)
+        self._last = seen[1 - len(mark) :]
+        self._early += data[size:]
+        self._protocol.receive_data(data[:size])
+        return self._protocol.events_received()
+
+    @property
+    def has_failed(self) -> bool:
+        """What came is no request, or no response."""
+        return self._protocol.handshake_exc is not None
+
+    def take_early(self) -> bytes:
+        """Take what came behind it."""
+        early, self._early = self._early, b""
+        return early
+
+
 class ThreadedWebSocket:
     """One open WebSocket that speaks ``v1.kernel.websocket.jupyter.org``.
 
@@ -74,7 +107,7 @@ class ThreadedWebSocket:
         protocol: ClientProtocol | ServerProtocol,
         *,
         limits: Limits = DEFAULT_LIMITS,
-        early: Sequence[Event] = (),
+        early: bytes = b"",
     ) -> None:
         self._socket = sock
         self._protocol = protocol
@@ -82,12 +115,17 @@ class ThreadedWebSocket:
         self._masks = isinstance(protocol, ClientProtocol)
         self._lock = threading.Lock()  # of the socket's writing half
         self._has_waiting = threading.Condition(self._lock)
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[Bytes | Iterator[Bytes]] = deque()
         self._is_writing = False  # the second thread is at it
         self._writer: threading.Thread | None = None
         self._sent_at = 0.0
         self._is_ended = self._is_closing = False
         self._early = early
+        self._frames = FrameReader(
+            protocol,
+            is_masked=not self._masks,
+            max_bytes=limits.max_message_bytes + ws_v1.TABLE_ROOM_BYTES,
+        )
         self._parts: list[bytes] = []  # of a message in several frames
         sock.settimeout(None)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
@@ -102,8 +140,11 @@ class ThreadedWebSocket:
     # ------------------------------------------------------------------ sending, any thread
 
     def send(self, message: Message) -> None:
-        """Send a message; never waits, never raises. What cannot leave is dropped: the lane has ended."""
-        self._write(Opcode.BINARY, ws_v1.encode(message))
+        """Send a message; never waits, never raises. What cannot leave is dropped: the lane has ended.
+
+        Large buffers are not copied: they must not change.
+        """
+        self._write(message_frame(ws_v1.encode_pieces(message), mask=self._masks))
 
     def flush(self, timeout_s: float) -> None:
         """Wait until all that was sent is written, or the time is up."""
@@ -112,7 +153,8 @@ class ThreadedWebSocket:
 
     def close(self) -> None:
         """End the connection, without waiting; what is not written yet is dropped. ``on_end`` is called."""
-        self._write(Opcode.CLOSE, CloseCode.GOING_AWAY.to_bytes(2, "big"))
+        close = Frame(Opcode.CLOSE, CloseCode.GOING_AWAY.to_bytes(2, "big"))
+        self._write(iter([close.serialize(mask=self._masks)]), is_last=True)
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
@@ -121,31 +163,38 @@ class ThreadedWebSocket:
         self._is_ended = True
         self._socket.close()
 
-    def _write(self, opcode: Opcode, payload: bytes) -> None:
-        data = Frame(opcode, payload).serialize(mask=self._masks)
+    def _write(self, pieces: Iterator[Bytes], *, is_last: bool = False) -> None:
+        """Write a frame, or have it written."""
         now = time.monotonic()
         with self._lock:
             if self._is_ended or self._is_closing:
                 return
-            self._is_closing = opcode is Opcode.CLOSE  # the last frame there is
+            self._is_closing = is_last
             is_burst = now - self._sent_at < BURST_S
             self._sent_at = now
-            if not (is_burst or self._waiting or self._is_writing):
-                data = data[self._write_now(data) :]
-            if data:
-                self._waiting.append(data)
-                self._wake_writer()
+            self._put(pieces, is_burst=is_burst)
 
-    def _write_now(self, data: bytes) -> int:
-        """Write what the socket takes at once; return how many bytes that were."""
+    def _put(self, pieces: Iterator[Bytes], *, is_burst: bool) -> None:
+        """Write what the socket takes at once, unless others wait or come soon; the rest waits."""
+        if is_burst or self._waiting or self._is_writing or not self._write_now(pieces):
+            self._waiting.append(pieces)
+            self._wake_writer()
+
+    def _write_now(self, pieces: Iterator[Bytes]) -> bool:
+        """Write what the socket takes at once; say whether that was all. What it did not take waits."""
         if not hasattr(socket, "MSG_DONTWAIT"):  # Windows
-            return 0
-        try:
-            return self._socket.send(data, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return 0
-        except OSError:  # the reading thread finds out as well
-            return len(data)
+            return False
+        for piece in pieces:
+            try:
+                taken = self._socket.send(piece, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                taken = 0
+            except OSError:  # the reading thread finds out as well
+                return True
+            if taken < len(piece):
+                self._waiting.append(memoryview(piece)[taken:])
+                return False
+        return True
 
     def _wake_writer(self) -> None:
         if self._writer is None:
@@ -159,17 +208,22 @@ class ThreadedWebSocket:
                     self._has_waiting.wait()
                 if not self._waiting:
                     return
-                data = b"".join(self._waiting) if len(self._waiting) > 1 else self._waiting[0]
-                self._waiting.clear()
                 self._is_writing = True
-            try:
-                self._socket.sendall(data)
-            except OSError:
-                with self._lock:
-                    self._waiting.clear()
+            self._write_all()  # by itself: what was written is not held while nothing waits
             with self._lock:
                 self._is_writing = False
                 self._has_waiting.notify_all()
+
+    def _write_all(self) -> None:
+        with self._lock:
+            waiting = list(self._waiting)
+            self._waiting.clear()
+        try:
+            for data in joined(_pieces(waiting)):
+                self._socket.sendall(data)
+        except OSError:
+            with self._lock:
+                self._waiting.clear()
 
     # ------------------------------------------------------------------ receiving
 
@@ -199,31 +253,42 @@ class ThreadedWebSocket:
 
     def _read(self, on_messages: OnMessages) -> RemoteProtocolError | None:
         protocol = self._protocol
-        events, fault = [*self._early, *protocol.events_received()], None
-        self._early = ()
+        data, self._early = self._early, b""
         while True:
-            try:
-                if messages := self._messages(events):
-                    on_messages(messages)
-            except RemoteProtocolError as error:
-                fault = error
-                protocol.fail(CloseCode.PROTOCOL_ERROR, "not a message of this session")
+            fault = self._take(data, on_messages)
             self._write_protocols()
             if fault is not None or protocol.state is not State.OPEN or self._is_ended:
                 return fault
-            try:
-                data = self._socket.recv(READ_BYTES)
-            except OSError:
-                data = b""
-            if data:
-                protocol.receive_data(data)
-            else:
+            data = self._receive()
+            if not data:
                 protocol.receive_eof()
-            events = protocol.events_received()
 
-    def _messages(self, events: list[Event]) -> list[Message]:
+    def _take(self, data: bytes, on_messages: OnMessages) -> RemoteProtocolError | None:
+        """Hand on what came; return what was wrong with it."""
+        try:
+            if messages := self._messages(self._frames.receive(data)):
+                on_messages(messages)
+        except RemoteProtocolError as error:
+            self._protocol.fail(CloseCode.PROTOCOL_ERROR, "not a message of this session")
+            return error
+        return None
+
+    def _receive(self) -> bytes:
+        """Return what is there, or what comes: of a large message much at once; empty at the end."""
+        missing = self._frames.missing
+        try:
+            if missing < READ_BYTES:
+                return self._socket.recv(READ_BYTES)
+            return self._socket.recv(min(missing, LARGE_READ_BYTES), socket.MSG_WAITALL)
+        except OSError:
+            return b""
+
+    def _messages(self, received: list[Received]) -> list[Message]:
         messages = []
-        for frame in events:
+        for frame in received:
+            if isinstance(frame, bytes | bytearray):
+                messages.append(ws_v1.decode(frame, limits=self._limits))
+                continue
             if not isinstance(frame, Frame) or frame.opcode not in _DATA:
                 continue
             if frame.opcode is Opcode.TEXT:
@@ -244,9 +309,8 @@ class ThreadedWebSocket:
         said = [data for data in self._protocol.data_to_send() if data]
         with self._lock:
             if said and not self._is_closing:
-                self._waiting.extend(said)
                 self._is_closing = self._protocol.state is not State.OPEN
-                self._wake_writer()
+                self._put(iter(said), is_burst=False)
 
 
 def start_thread(work: Callable[[], object], name: str) -> threading.Thread:
@@ -255,3 +319,11 @@ def start_thread(work: Callable[[], object], name: str) -> threading.Thread:
     vars(thread).update(pydev_do_not_trace=True, is_pydev_daemon_thread=True)
     thread.start()
     return thread
+
+
+def _pieces(waiting: Iterable[Bytes | Iterator[Bytes]]) -> Iterator[Bytes]:
+    for one in waiting:
+        if isinstance(one, bytes | memoryview):
+            yield one
+        else:
+            yield from one

@@ -40,7 +40,11 @@ class Layout:
         object.__setattr__(self, "width", 4 if self.kind == "I" else 8)
 
     def join(self, parts: Sequence[bytes | memoryview]) -> bytes:
-        """Return the frame of ``parts`` (byte views); each part is copied once.
+        """Return the frame of ``parts``; each is copied once. Arguments and errors: ``with_table``."""
+        return b"".join(self.with_table(parts))
+
+    def with_table(self, parts: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
+        """Return the table of ``parts`` (byte views), and these.
 
         Raises:
             ValueError: an offset does not fit into the table's integers.
@@ -53,7 +57,7 @@ class Layout:
                 f"frame: offsets of {self.width} bytes cannot reach byte {offsets[-1]}"
             )
         table = struct.pack(f"{self.order}{1 + count}{self.kind}", count, *offsets)
-        return b"".join((table, *parts))
+        return [table, *parts]
 
     def cut(self, frame: memoryview, limits: Limits) -> list[memoryview]:
         """Return the parts of ``frame`` as views into it, at least ``least_parts``.

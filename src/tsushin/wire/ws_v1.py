@@ -45,8 +45,13 @@ def encode(message: Message) -> bytes:
         TypeError: JSON cannot carry a value; a buffer is not bytes-like.
         ValueError: a buffer is not contiguous; text has a lone surrogate.
     """
+    return b"".join(encode_pieces(message))
+
+
+def encode_pieces(message: Message) -> list[bytes | memoryview]:
+    """Return what ``encode`` joins; no buffer is copied. Errors are the same."""
     channel = message.channel.encode()
-    return _LAYOUT.join([channel, *encode_parts(message), *buffer_views(message)])
+    return _LAYOUT.with_table([channel, *encode_parts(message), *buffer_views(message)])
 
 
 def decode(frame: BytesLike, *, limits: Limits = DEFAULT_LIMITS) -> Message:
