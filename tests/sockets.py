@@ -104,8 +104,8 @@ class Visitor:
     def read(self, opcode):
         """Return the payload of the next frame of a kind; others are passed over."""
         while True:
-            for event in self.frames:
-                self.frames.remove(event)
+            while self.frames:
+                event = self.frames.pop(0)
                 if event.opcode is opcode:
                     return bytes(event.data)
             data = self.socket.recv(1 << 16)

@@ -3,7 +3,7 @@
 Out: a small message asks, the answer has the buffer. In: a message has the buffer, a small answer says
 how many bytes came. The raw WebSocket does the same, with no Jupyter around it.
 
-A kernel that Tsushin starts has its ZMQ link encrypted, the stock one has not: most of that line's difference.
+A kernel that Tsushin starts has its ZMQ link encrypted, the stock one has not: much of what they differ by.
 """
 
 from __future__ import annotations

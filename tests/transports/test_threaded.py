@@ -292,6 +292,17 @@ def test_what_a_socket_does_not_take_of_a_large_message_follows_in_order(made):
         assert [[bytes(buffer) for buffer in m.buffers] for m in got] == [parts, [b"small"]] * 3
 
 
+def test_where_no_write_can_be_tried_the_second_thread_writes_all_in_order(pair, monkeypatch):
+    monkeypatch.delattr(socket, "MSG_DONTWAIT")  # as on Windows
+    for sender, receiver in (pair, reversed(pair)):
+        large = os.urandom(MIB)
+        for n in range(20):
+            sender.websocket.send(message(n, [large] * (n % 5 == 0)))
+        got = receiver.take(20)
+        assert [m.content["n"] for m in got] == list(range(20))
+        assert all(m.buffers[0] == large for m in got[::5])
+
+
 def test_a_large_message_is_received_without_a_second_copy(pair):
     client, server = pair
     for sender, receiver in ((client, server), (server, client)):
