@@ -73,6 +73,9 @@ class _Attachment:
             self.manager.lanes.close()
             self.manager.leave()
             self.undo.close()
+            # Until then a hello, or the wish for a lane, may have come in beside the main thread.
+            self.manager.sessions.leave()
+            self.manager.lanes.close()
 
 
 def attach() -> KernelCommManager:

@@ -144,9 +144,17 @@ class ThreadedShell:
         begun.wait(_SWITCH_TIMEOUT_S)
 
     def _end(self) -> None:
+        """Give the channel back; what the other thread takes until then is still ours."""
+        ended = threading.Event()
+
+        def end() -> None:
+            self._receive_with(self._kernel.shell_channel_thread_main)
+            self._thread.io_loop.add_callback(ended.set)  # after what the stream has read already
+
         self._is_open = False
-        stock = self._kernel.shell_channel_thread_main
-        self._thread.io_loop.add_callback(self._receive_with, stock)
+        self._thread.io_loop.add_callback(end)
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            ended.wait(_SWITCH_TIMEOUT_S)
 
     def _receive_with(self, callback: Callable[[Frames], Awaitable[None]]) -> None:
         stream = self._kernel.shell_stream
