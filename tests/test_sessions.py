@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from lanes import Lanes, MemoryLane, pass_time
 from tsushin.errors import NoPeer, QueueFull
-from tsushin.profile.flow import MAX_WINDOW
+from tsushin.profile.flow import LANE_WINDOW, MAX_WINDOW
 from tsushin.protocol.limits import DEFAULT_LIMITS
 from tsushin.testing import Gate, comm_pair
 
@@ -50,6 +51,20 @@ def test_drained_is_when_all_has_arrived():
     pair.pass_time(30)
     drained.result(0)
     assert len(pair.frontend.got) == MANY
+
+
+def test_all_is_sent_when_what_was_sent_before_has_left_though_more_waits():
+    pair, comm = joined()
+    for n in range(MANY):
+        comm.send({"n": n})
+    all_sent = pair.kernel.sessions.all_sent(None)
+    for n in range(MANY, 2 * MANY):
+        comm.send({"n": n})
+    while all_sent.is_waiting():
+        pair.choices()[0].step()
+    assert pair.kernel.sessions.has_queued
+    left = sum(message.content["comm_id"] == comm.comm_id for message in pair.sent)
+    assert 1 + MANY <= left < 1 + 2 * MANY
 
 
 def test_without_peers_it_is_drained_at_once():
@@ -181,6 +196,94 @@ def test_a_peer_that_lags_holds_nobody_up_and_recovers():
     assert asleep.got[-1] == MANY - 1
     assert asleep.got == sorted(asleep.got)
     assert len(asleep.got) + sum(asleep.gaps) == MANY
+
+
+class Laned:
+    """A kernel end and two frontends, each with a lane; no frontend without one."""
+
+    def __init__(self):
+        self.pair = comm_pair(frontends=2, on_unknown="ignore")
+        self.fronts, self.lanes = self.pair.frontends, {}
+        self.pair.kernel.sessions.use_lanes(Lanes(lambda session: self.notice(session, "kernel")))
+        for front in self.fronts:
+            self._listen(front)
+            front.sessions.use_lanes(Lanes(lambda _, name=front.name: self.notice(name, "front")))
+        self.pair.join()
+        for front in self.fronts:
+            self.lanes[front.name] = MemoryLane(self.pair.kernel, front)
+            self.lanes[front.name].begin()
+        self.comm = self.pair.kernel.new_comm("t")
+        self.pass_time(0.1)
+
+    def _listen(self, front):
+        front.got, front.gaps = [], []
+
+        def target(comm, _):
+            front.comm = comm
+            comm.on_msg(lambda m: front.got.append(m["content"]["data"]["n"]))
+            comm.on_gap(front.gaps.append)
+
+        front.register_target("t", target)
+
+    def notice(self, session, side):
+        """An end leaves a lane."""
+        self.lanes[session].notice(side)
+
+    def pass_time(self, seconds):
+        pass_time(self.pair, seconds, *self.lanes.values())
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_of_a_silent_lane_and_a_silent_peer_the_lane_is_left_first(is_there):
+    world = Laned()
+    one, other = world.fronts
+    world.lanes[one.name].die()  # neither end is told
+    if not is_there:
+        choices = world.pair.choices
+        world.pair.choices = lambda: [choice for choice in choices() if choice.end is not one]
+    for n in range(2 * LANE_WINDOW):
+        world.comm.send({"n": n})
+    world.pass_time(6)
+    assert world.pair.kernel.sessions.has_lane(one.name)
+    world.pass_time(3)
+    assert not world.pair.kernel.sessions.has_lane(one.name)
+    world.pass_time(20)
+    assert other.got == list(range(2 * LANE_WINDOW))  # it waited, not for ever
+    if is_there:
+        assert one.got == other.got
+        assert one.gaps == []
+
+
+def test_a_lane_that_the_kernel_end_has_left_is_left_by_a_frontend_that_only_listens_too():
+    world = Laned()
+    one, _ = world.fronts
+    world.lanes[one.name].die()
+    world.lanes[one.name].notice("kernel")
+    for n in range(100):
+        world.comm.send({"n": n})
+    world.pass_time(3)
+    assert one.got == list(range(100))  # which it says by a lane that is gone
+    assert one.sessions.has_lane()
+    world.pass_time(6)
+    assert not one.sessions.has_lane()
+    world.pass_time(10)
+    world.comm.drain().result(0)
+    assert one.gaps == []
+
+
+def test_what_comes_by_the_standard_route_does_not_speak_for_a_lane():
+    world = Laned()
+    one, _ = world.fronts
+    world.lanes[one.name].die()
+    world.lanes[one.name].notice("kernel")
+    one.comm.send({"n": 0})
+    control, profile = f"tsushin.session.{one.name}", world.pair.kernel.sessions._profile
+    began = world.pair.clock.now
+    while one.sessions.has_lane():
+        profile._say(control, {"want": {}}, world.pair.clock.now)
+        world.pair.kernel.sessions._do(lambda _: None)
+        world.pass_time(0.5)
+        assert world.pair.clock.now - began < 9
 
 
 def test_when_the_last_peer_leaves_what_waits_is_sent():

@@ -131,7 +131,7 @@ class Sessions:
         self._marks: dict[tuple[str, int], Expected[None]] = {}
         self._on_peer: OnPeer | None = None
         self._wants_room: list[Expected[None]] = []
-        self._wants_sent: list[Expected[None]] = []
+        self._wants_sent: list[tuple[int, Expected[None]]] = []  # by the last queued, in order
         self._wants_drained: list[tuple[str, Expected[None]]] = []
         self._wants_first: list[Expected[None]] = []
         self._progress: dict[int, OnProgress] = {}  # by token
@@ -227,10 +227,10 @@ class Sessions:
         return self._profile.queued_bytes() > 0
 
     def all_sent(self, timeout_s: float | None) -> Expected[None]:
-        """Return something that is settled once nothing waits to be sent."""
+        """Return something that is settled once nothing waits of what was sent so far."""
         expected: Expected[None] = Expected("what was sent before to leave", timeout_s=timeout_s)
         with self._lock:
-            self._wants_sent.append(expected)
+            self._wants_sent.append((self._profile.last_queued(), expected))
             self._look_at_queue()
         return expected
 
@@ -248,10 +248,8 @@ class Sessions:
             wants_room, self._wants_room = self._wants_room, []
             for expected in wants_room:
                 expected.settle(None)
-        if self._wants_sent and not self.has_queued:
-            wants_sent, self._wants_sent = self._wants_sent, []
-            for expected in wants_sent:
-                expected.settle(None)
+        while self._wants_sent and self._profile.has_left(self._wants_sent[0][0]):
+            self._wants_sent.pop(0)[1].settle(None)
         if not self._wants_drained:
             return
         for comm_id, expected in self._wants_drained:

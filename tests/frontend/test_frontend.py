@@ -11,6 +11,7 @@ import pytest
 import zmq
 
 from flows import PYTHON, frontend_opens, kernel_opens, the_other_end_closes, value
+from laning import laned, until
 from transports.zmq_kernel import ZmqKernel
 from tsushin import ExecutionError, KernelGone, TransportClosed, connect
 from tsushin.errors import CommClosed, Unsupported
@@ -414,3 +415,78 @@ async def test_code_runs_after_the_comm_messages_that_were_sent_before_however_l
     runs = [fe.execute("[s >> 20 for s in sizes]"), fe.execute("del sizes[:]"), fe.execute("sizes")]
     first, _, last = await asyncio.gather(*runs)
     assert (first.result, last.result) == ("[5, 20, 5]", "[]")
+
+
+HEAR_ALL = """
+import tsushin
+heard = []
+@tsushin.comm_manager().register_target("flood")
+def opened(comm, msg):
+    comm.on_msg(lambda m: heard.append(m["content"]["data"]["n"]))
+"""
+
+
+@pytest.mark.parametrize("lane", [False, True])
+async def test_code_runs_soon_after_what_was_sent_before_though_more_is_sent_all_the_time(
+    shared_kernel, lane
+):
+    async with connect(connection_file=shared_kernel.connection_file, lane=lane) as fe:
+        await fe.execute(HEAR_ALL)
+        comm = fe.comm_manager.new_comm("flood")
+        await comm.ready()
+        sent = 0
+
+        async def flood():
+            nonlocal sent
+            while True:
+                while len(fe.comm_manager.sessions._profile._outbox._queue) < 500:
+                    comm.send({"n": sent})
+                    sent += 1
+                await asyncio.sleep(0)
+
+        flooding = asyncio.ensure_future(flood())
+        while not fe.comm_manager.sessions.has_queued:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        for _ in range(5):
+            before = sent
+            assert int((await fe.execute("len(heard)", timeout=10)).result) >= before
+        flooding.cancel()
+        await comm.drain()
+        assert (await fe.execute(f"heard == list(range({sent}))")).result == "True"
+        comm.close()
+
+
+async def test_code_that_still_waits_when_the_kernel_is_restarted_is_not_run_by_the_next_one(own):
+    await own.execute(HEAR_ALL)
+    await laned(own)
+    free = asyncio.Event()
+    own._lane_arrived = free.wait  # what was sent before has not arrived
+    waiting = asyncio.ensure_future(own.execute("ran = True"))
+    await until(own._turn.locked)
+    await own.restart()
+    free.set()
+    with pytest.raises(KernelGone) as raised:
+        await waiting
+    assert raised.value.why == "restarted"
+    assert await value(own, "'ran' in dir()") is False
+
+
+async def test_code_that_is_not_sent_in_time_is_not_waited_for_longer(own):
+    await own.execute(HEAR_ALL)
+    await laned(own)
+    own._lane_arrived = asyncio.Event().wait  # what was sent never arrives
+    began = asyncio.get_running_loop().time()
+    first = asyncio.ensure_future(own.execute("1", timeout=None))
+    with pytest.raises(TimeoutError, match="has not left"):
+        await own.execute("2", timeout=0.5)
+    assert asyncio.get_running_loop().time() - began < 5
+    first.cancel()
+
+
+async def test_who_comes_while_the_kernel_detaches_is_told(shared_kernel):
+    async with connect(connection_file=shared_kernel.connection_file) as fe:
+        for _ in range(20):
+            await fe.execute("import tsushin.kernel; tsushin.kernel.attach()")
+            async with connect(connection_file=shared_kernel.connection_file) as late:
+                await late.execute("tsushin.kernel.detach()")  # its hello is on its way
+                await until(lambda late=late: not late.comm_manager.peers, 5)

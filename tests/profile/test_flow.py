@@ -107,6 +107,32 @@ def test_replacing_is_possible_in_a_full_queue():
     assert (taken(queue), queue.nbytes) == ([1], 0)
 
 
+def test_what_waited_at_a_moment_has_left_though_more_waits():
+    queue = Queue()
+    assert queue.has_left(queue.last)
+    queue.put(waiting(0), 1000)
+    queue.put(waiting(1, key="k"), 1000)
+    before = queue.last
+    queue.put(waiting(2, key="k"), 1000)  # what it replaces is sent by nobody any more
+    queue.put(waiting(3), 1000)
+    assert not queue.has_left(before)
+    queue.take()
+    assert queue.has_left(before)
+    assert not queue.has_left(queue.last)
+
+
+def test_what_was_forgotten_has_left_and_what_comes_later_is_no_part_of_it():
+    queue = Queue()
+    for n in range(3):
+        queue.put(waiting(n, key=f"k{n}"), 1000)
+    before = queue.last
+    queue.clear()
+    assert (len(queue), queue.nbytes, queue.has("c"), queue.has_left(before)) == (0, 0, False, True)
+    queue.put(waiting(3, key="k0"), 1000)
+    assert queue.has_left(before)
+    assert taken(queue) == [3]
+
+
 def test_on_a_lane_the_window_is_wide_and_stays_as_it_is():
     flight = Flight()
     flight.change_route(is_safe=True)

@@ -16,7 +16,7 @@ import contextlib
 import itertools
 import math
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -175,15 +175,14 @@ class Frontend:
         }
         sessions = self.comm_manager.sessions
         must_wait = self._turn.locked() or sessions.has_queued or sessions.has_lane()
-        if must_wait and not self._is_away:
-            async with self._turn:  # what was sent before comes before, also where it has to wait
-                await sessions.all_sent(timeout)
-                await self._lane_arrived()
         execution = Execution(
             timeout_s=math.inf if timeout is None else timeout,
             on_output=None if on_output is None else self._guarded(on_output),
         )
-        result = await self._ask("shell", "execute_request", content, execution, execution.expected)
+        before = self._comms_sent if must_wait and not self._is_away else None
+        result = await self._ask(
+            "shell", "execute_request", content, execution, execution.expected, before=before
+        )
         await self._lane_arrived()  # what the code sent has come, as by the standard route
         if raise_on_error and result.error is not None:
             raise result.error
@@ -308,17 +307,37 @@ class Frontend:
         msg_type: str,
         content: JsonObject,
         watcher: Watcher,
-        expected: Awaitable[T],
+        expected: Expected[T],
+        *,
+        before: Callable[[float], Awaitable[None]] | None = None,
     ) -> T:
-        """Send, wait, and stop watching whatever came of it."""
+        """Send, wait, and stop watching whatever came of it.
+
+        Args:
+            before: is waited for before anything is sent, at most so many seconds.
+        """
         message = self._message(channel, msg_type, content)
         msg_id = message.header["msg_id"]
-        self._requests.watch(msg_id, watcher)
+        self._requests.watch(msg_id, watcher)  # a kernel that goes while it waits ends it
         try:
-            self._send(message)
+            if before is not None:
+                await before(expected.timeout_s)
+            if expected.is_waiting():
+                self._send(message)
             return await expected
         finally:
             self._requests.stop(msg_id)
+
+    async def _comms_sent(self, timeout_s: float) -> None:
+        """Wait until what was sent on comms before comes before, also where it has to wait."""
+        sent = self.comm_manager.sessions.all_sent(None)
+        try:
+            async with asyncio.timeout(None if timeout_s == math.inf else timeout_s), self._turn:
+                await sent
+                await self._lane_arrived()
+        except TimeoutError:
+            about = "execute (what was sent before has not left)"
+            raise TimeoutError(f"{about}: not within {timeout_s:g} s") from None
 
     async def _lane_arrived(self) -> None:
         """Wait until all that was sent by the lane is there, and what the kernel sent is here; bounded."""

@@ -183,7 +183,7 @@ class LaneOffered:
 
 @dataclass(frozen=True, slots=True)
 class LaneSilent:
-    """Nothing of what goes by a peer's lane is confirmed: it is to be ended."""
+    """Nothing that goes by a peer's lane is confirmed, or the peer says that it has none: to be ended."""
 
     session: SessionId
 

@@ -132,6 +132,15 @@ class Queue:
         """What is sent next. Not for an empty queue."""
         return next(iter(self._entries.values()))
 
+    @property
+    def last(self) -> int:
+        """The number of what was put last; they count from 1, in order."""
+        return self._number
+
+    def has_left(self, number: int) -> bool:
+        """Say whether nothing up to a number waits any more."""
+        return next(iter(self._entries), number + 1) > number
+
     def has(self, comm_id: str) -> bool:
         """Say whether something of a comm waits."""
         return comm_id in self._comms
@@ -178,6 +187,13 @@ class Queue:
                 waiting.is_dropped = True
             else:
                 self._remove(number)
+
+    def clear(self) -> None:
+        """Forget all that waits."""
+        self._entries.clear()
+        self._keys.clear()
+        self._comms.clear()
+        self.nbytes = 0
 
     def _remove(self, number: int) -> Waiting:
         waiting = self._entries.pop(number)

@@ -101,6 +101,14 @@ class Outbox:
         """Return how much waits to be sent, in bytes."""
         return self._queue.nbytes
 
+    def last_queued(self) -> int:
+        """Return the number of what had to wait last; see ``has_left``."""
+        return self._queue.last
+
+    def has_left(self, queued: int) -> bool:
+        """Say whether nothing waits any more of what did when ``last_queued`` said that number."""
+        return self._queue.has_left(queued)
+
     def has_queued(self, comm_id: str) -> bool:
         """Say whether something of a comm waits to be sent."""
         return self._queue.has(comm_id)
@@ -276,7 +284,7 @@ class Outbox:
 
     def reset(self) -> None:
         """Forget everything: the other end's life is over, or ours is."""
-        self._queue = Queue()
+        self._queue.clear()
         self.forget_history()
         self.number.clear()
         self._kept.clear()

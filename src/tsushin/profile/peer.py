@@ -30,6 +30,8 @@ class Peer:
         ended: comms that it closed, oldest first.
         open: comms that it has open, as far as it told.
         has_lane: messages to it go by a lane of its own.
+        repeats: how often it was told how far we are, since anything was heard of it.
+        in_vain: the same, since it said what it has.
     """
 
     session: SessionId
@@ -54,6 +56,7 @@ class Peer:
     ack_at: float = inf
     repeat_at: float = inf
     repeats: int = 0
+    in_vain: int = 0
     ask_at: float = inf
 
     def sequence(self, comm_id: str) -> Incoming:

@@ -254,6 +254,14 @@ class Profile:
         """Return how much waits to be sent, in bytes."""
         return self._outbox.queued_bytes()
 
+    def last_queued(self) -> int:
+        """Return the number of what had to wait last; see ``has_left``."""
+        return self._outbox.last_queued()
+
+    def has_left(self, queued: int) -> bool:
+        """Say whether nothing waits any more of what did when ``last_queued`` said that number."""
+        return self._outbox.has_left(queued)
+
     def is_drained(self, comm_id: str) -> bool:
         """Say whether every peer that keeps up has everything that was sent on a comm."""
         last = self._outbox.number.get(comm_id, 0)
@@ -323,7 +331,7 @@ class Profile:
             return
         self._is_away = False
         for peer in self.peers.values():
-            peer.repeats, peer.quiet_since = 0, now
+            peer.repeats, peer.in_vain, peer.quiet_since = 0, 0, now
             peer.repeat_at = now + REPEAT_S if self._outbox.is_ahead_of(peer) else inf
             for sequence in peer.incoming.values():
                 sequence.asked, sequence.ask_at = 0, None
@@ -389,7 +397,7 @@ class Profile:
             return False
         peer.has_lane = has_lane
         self._routes.update()
-        peer.repeats, peer.quiet_since = 0, now
+        peer.repeats, peer.in_vain, peer.quiet_since = 0, 0, now
         peer.repeat_at = now + REPEAT_S if self._outbox.is_ahead_of(peer) else inf
         self._outbox.change_route(peer, now)
         return True
@@ -511,10 +519,15 @@ class Profile:
             self._drop(peer, "silent")
         else:
             peer.repeats += 1
-            if peer.has_lane and peer.repeats >= LANE_REPEATS:
-                self._events.append(LaneSilent(peer.session))
+            peer.in_vain += 1
+            if self.is_kernel and peer.in_vain == LANE_REPEATS and LANE in peer.features:
+                self.offer_lane(peer.session, 0, "", now)  # it may believe in one that is not there
+            if peer.has_lane:
+                # It may be the lane alone that is silent: whether the peer is shows without it.
+                if peer.in_vain >= LANE_REPEATS:
+                    self._events.append(LaneSilent(peer.session))
             # A frontend has nobody else to go on for: what it sends waits.
-            if self.is_kernel and now - peer.quiet_since >= LAGGING_S:
+            elif self.is_kernel and now - peer.quiet_since >= LAGGING_S:
                 peer.is_lagging, peer.flight = True, Flight()
                 self._outbox.send_queued(now)
             peer.repeat_at = now + REPEAT_S * 2**peer.repeats
@@ -705,9 +718,16 @@ class Profile:
             self._events.append(LaneAsked(peer.session, control.lane_ask.origin))
         if control.lane_offer is not None and not self.is_kernel:
             offer = control.lane_offer
-            self._events.append(LaneOffered(peer.session, offer.port, offer.token))
+            is_withdrawn = offer.port == 0 and peer.has_lane
+            self._events.append(
+                LaneSilent(peer.session)
+                if is_withdrawn
+                else LaneOffered(peer.session, offer.port, offer.token)
+            )
 
     def _receive_seen(self, peer: Peer, seen: dict[str, int], now: float) -> None:
+        if seen:
+            peer.in_vain = 0
         for comm_id, number in seen.items():
             if number > peer.has.get(comm_id, 0):
                 peer.has[comm_id] = number
@@ -718,7 +738,7 @@ class Profile:
                 )  # only for this: who talks may still miss what is repeated
                 self._outbox.free(comm_id)
         if not self._outbox.is_ahead_of(peer):
-            peer.repeat_at, peer.is_lagging = inf, False
+            peer.repeat_at, peer.in_vain, peer.is_lagging = inf, 0, False
         self._outbox.send_queued(now)
 
     # ------------------------------------------------------------------ inside: who is gone

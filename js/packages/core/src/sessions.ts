@@ -86,7 +86,7 @@ export class Sessions {
   readonly #runtime: Runtime;
   #armed = Infinity;
   #onPeer: PeerHandler | null = null;
-  #wantsSent: Expected<null>[] = [];
+  #wantsSent: { readonly queued: number; readonly expected: Expected<null> }[] = [];
   #wantsDrained: { comm_id: string; expected: Expected<null> }[] = [];
   #wantsFirst: Expected<null>[] = [];
   readonly #progress = new Map<number, ProgressHandler>(); // by token
@@ -157,10 +157,10 @@ export class Sessions {
     return this.#profile.queuedBytes() > 0;
   }
 
-  /** Return a promise of the moment when nothing waits to be sent. */
+  /** Return a promise of the moment when nothing waits of what was sent so far. */
   allSent(): Promise<null> {
     const expected = new Expected<null>("what was sent before to leave", { timeout: Infinity });
-    this.#wantsSent.push(expected);
+    this.#wantsSent.push({ queued: this.#profile.lastQueued(), expected });
     this.#lookAtQueue();
     return expected.promise;
   }
@@ -440,10 +440,9 @@ export class Sessions {
 
   /** Settle what was waited for. */
   #lookAtQueue(): void {
-    if (!this.hasQueued) {
-      const wantsSent = this.#wantsSent;
-      this.#wantsSent = [];
-      for (const expected of wantsSent) expected.settle(null);
+    for (let first; (first = this.#wantsSent[0]) !== undefined; this.#wantsSent.shift()) {
+      if (!this.#profile.hasLeft(first.queued)) break;
+      first.expected.settle(null);
     }
     this.#wantsDrained = this.#wantsDrained.filter(({ comm_id, expected }) => {
       if (this.#profile.isDrained(comm_id)) expected.settle(null);

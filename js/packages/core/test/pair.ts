@@ -151,12 +151,18 @@ export class StepPair {
   /** Let everything happen, always the first choice. */
   run(): void {
     for (let steps = 0; steps < 100_000; steps += 1) {
-      const [choice] = this.choices();
-      if (choice === undefined) return;
-      if (choice.link === null) choice.end.runtime.step();
-      else choice.link.step(choice.channel);
+      if (!this.step()) return;
     }
     throw new Error("two ends answer each other for ever");
+  }
+
+  /** Let the first choice happen; false where there is none. */
+  step(): boolean {
+    const [choice] = this.choices();
+    if (choice === undefined) return false;
+    if (choice.link === null) choice.end.runtime.step();
+    else choice.link.step(choice.channel);
+    return true;
   }
 
   /** Let frontends, all unless given, say hello to the kernel, and be answered. */

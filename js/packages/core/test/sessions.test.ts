@@ -55,6 +55,20 @@ describe("what is sent", () => {
     expect([isDrained, got.length]).toEqual([true, MANY]);
   });
 
+  it("has all left when what was sent before has, though more waits", async () => {
+    const { pair, comm, got } = joined();
+    const { sessions } = pair.kernel.manager;
+    for (const n of upTo(MANY)) comm.send({ n });
+    const state = { isSent: false };
+    void sessions.allSent().then(() => (state.isSent = true));
+    for (const n of upTo(MANY)) comm.send({ n: MANY + n });
+    await settled();
+    while (!state.isSent && pair.step()) await Promise.resolve();
+    expect(state.isSent).toBe(true);
+    expect(sessions.hasQueued).toBe(true);
+    expect(got.length).toBeLessThan(2 * MANY);
+  });
+
   it("is drained at once where there is no peer", async () => {
     const pair = new StepPair();
     const comm = pair.kernel.manager.new_comm("t");

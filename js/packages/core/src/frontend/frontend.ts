@@ -60,6 +60,7 @@ export class Frontend implements Disposable, AsyncDisposable {
   #isClosing = false;
   #turn: Promise<unknown> = Promise.resolve(); // when what was asked to be executed last is sent
   #turns = 0; // of those that are not
+  #waits = 0; // executions that had to wait, so far
   #away: AbortController | null = null; // while the link is made anew: ends that
   #back: Promise<void> = Promise.resolve(); // that it is, or will not be
   #stopLookout: () => void = () => undefined;
@@ -130,8 +131,7 @@ export class Frontend implements Disposable, AsyncDisposable {
       );
     const { sessions } = this.comm_manager;
     const isNext = this.#turns === 0 && !sessions.hasQueued && !sessions.isAheadByLane;
-    const result =
-      isNext || this.#away !== null ? send() : this.#afterComms(execution.promise, send);
+    const result = isNext || this.#away !== null ? send() : this.#afterComms(execution, send);
     return this.#options.lane === undefined ? result : this.#withComms(result, execution);
   }
 
@@ -144,14 +144,19 @@ export class Frontend implements Disposable, AsyncDisposable {
     }
   }
 
-  /** Send after the comm messages that were sent before, also those that have to wait; not where `ended` is. */
-  #afterComms<T>(ended: Promise<T>, send: () => Promise<T>): Promise<T> {
+  /** Send after the comm messages that were sent before, also those that have to wait; not where it has ended. */
+  #afterComms<T>(execution: Execution, send: () => Promise<T>): Promise<T> {
     const { sessions } = this.comm_manager;
+    const place = `waits ${(this.#waits += 1)}`;
+    this.#requests.watch(place, execution); // a kernel that goes while it waits ends it
+    const sent = sessions.allSent();
     const ready = this.#turn
-      .then(() => sessions.allSent())
+      .then(() => sent)
       .then(() => (sessions.isAheadByLane ? sessions.arrivedByLane(LANE_ORDER_TIMEOUT) : null));
     // What it brings is not waited for.
-    const next = Promise.race([ready, ended]).then(() => ({ result: send() }));
+    const next = Promise.race([ready, execution.promise])
+      .finally(() => this.#requests.stop(place))
+      .then(() => ({ result: send() }));
     this.#takeTurn(next);
     return next.then(({ result }) => result);
   }

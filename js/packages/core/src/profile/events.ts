@@ -141,7 +141,7 @@ export interface LaneOffered {
   readonly token: string;
 }
 
-/** Nothing of what goes by a peer's lane is confirmed: it is to be ended. */
+/** Nothing of what goes by a peer's lane is confirmed, or the peer says that it has none: it is to be ended. */
 export interface LaneSilent {
   readonly type: "lane silent";
   readonly session: string;

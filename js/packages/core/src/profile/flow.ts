@@ -123,6 +123,17 @@ export class Queue {
     return null;
   }
 
+  /** The number of what was put last; they count from 1, in order. */
+  get last(): number {
+    return this.#number;
+  }
+
+  /** Say whether nothing up to a number waits any more. */
+  hasLeft(number: number): boolean {
+    for (const first of this.#entries.keys()) return first > number;
+    return true;
+  }
+
   /** Say whether something of a comm waits. */
   has(comm_id: string): boolean {
     return this.#comms.has(comm_id);
@@ -172,6 +183,14 @@ export class Queue {
       if (waiting.sent > 0) waiting.isDropped = true;
       else this.#remove(number);
     }
+  }
+
+  /** Forget all that waits. */
+  clear(): void {
+    this.#entries.clear();
+    this.#keys.clear();
+    this.#comms.clear();
+    this.nbytes = 0;
   }
 
   #remove(number: number): Waiting | null {

@@ -74,7 +74,7 @@ export class Outbox {
   readonly #history = new Map<string, History>();
   readonly #kept = new Map<string, Kept>();
   #keptBytes = 0; // of all of them
-  #queue = new Queue();
+  readonly #queue = new Queue();
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -92,6 +92,16 @@ export class Outbox {
   /** Return how much waits to be sent, in bytes. */
   queuedBytes(): number {
     return this.#queue.nbytes;
+  }
+
+  /** Return the number of what had to wait last; see `hasLeft`. */
+  lastQueued(): number {
+    return this.#queue.last;
+  }
+
+  /** Say whether nothing waits any more of what did when `lastQueued` said that number. */
+  hasLeft(queued: number): boolean {
+    return this.#queue.hasLeft(queued);
   }
 
   /** Say whether something of a comm waits to be sent. */
@@ -278,7 +288,7 @@ export class Outbox {
 
   /** Forget everything: the other end's life is over, or ours is. */
   reset(): void {
-    this.#queue = new Queue();
+    this.#queue.clear();
     this.forgetHistory();
     this.number.clear();
     this.#kept.clear();

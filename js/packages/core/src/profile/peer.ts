@@ -42,7 +42,10 @@ export class Peer {
   pendingBytes = 0;
   ackAt = Infinity;
   repeatAt = Infinity;
+  /** How often it was told how far we are, since anything was heard of it. */
   repeats = 0;
+  /** The same, since it said what it has. */
+  inVain = 0;
   askAt = Infinity;
 
   constructor(hello: Control, control: string, has: Map<string, number>) {

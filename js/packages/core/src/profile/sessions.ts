@@ -224,6 +224,16 @@ export class Profile {
     return this.#outbox.queuedBytes();
   }
 
+  /** Return the number of what had to wait last; see `hasLeft`. */
+  lastQueued(): number {
+    return this.#outbox.lastQueued();
+  }
+
+  /** Say whether nothing waits any more of what did when `lastQueued` said that number. */
+  hasLeft(queued: number): boolean {
+    return this.#outbox.hasLeft(queued);
+  }
+
   /** Say whether every peer that keeps up has everything that was sent on a comm. */
   isDrained(comm_id: string): boolean {
     const last = this.#outbox.number.get(comm_id) ?? 0;
@@ -290,7 +300,7 @@ export class Profile {
     if (!this.#isAway) return;
     this.#isAway = false;
     for (const peer of this.peers.values()) {
-      peer.repeats = 0;
+      peer.repeats = peer.inVain = 0;
       peer.quietSince = now;
       peer.repeatAt = this.#outbox.isAheadOf(peer) ? now + REPEAT : Infinity;
       for (const sequence of peer.incoming.values()) {
@@ -368,7 +378,7 @@ export class Profile {
     if (peer === undefined) return false;
     peer.hasLane = hasLane;
     this.#routes.update();
-    peer.repeats = 0;
+    peer.repeats = peer.inVain = 0;
     peer.quietSince = now;
     peer.repeatAt = this.#outbox.isAheadOf(peer) ? now + REPEAT : Infinity;
     this.#outbox.changeRoute(peer, now);
@@ -493,14 +503,19 @@ export class Profile {
       this.#drop(peer, "silent");
     } else {
       peer.repeats += 1;
-      if (peer.hasLane && peer.repeats >= LANE_REPEATS) {
-        this.#events.push({ type: "lane silent", session: peer.session });
+      peer.inVain += 1;
+      if (this.isKernel && peer.inVain === LANE_REPEATS && peer.features.includes(LANE)) {
+        this.offerLane(peer.session, 0, "", now); // it may believe in one that is not there
       }
-      // A frontend has nobody else to go on for: what it sends waits.
-      if (this.isKernel && now - peer.quietSince >= LAGGING) {
+      if (peer.hasLane) {
+        // It may be the lane alone that is silent: whether the peer is shows without it.
+        if (peer.inVain >= LANE_REPEATS) {
+          this.#events.push({ type: "lane silent", session: peer.session });
+        }
+        // A frontend has nobody else to go on for: what it sends waits.
+      } else if (this.isKernel && now - peer.quietSince >= LAGGING) {
         peer.isLagging = true;
         peer.flight = new Flight();
-        peer.flight.changeRoute(peer.hasLane);
         this.#outbox.sendQueued(now);
       }
       peer.repeatAt = now + REPEAT * 2 ** peer.repeats;
@@ -702,12 +717,18 @@ export class Profile {
       this.#events.push({ type: "lane asked", session, origin: ask.origin });
     }
     if (offer !== null && !this.isKernel) {
-      this.#events.push({ type: "lane offered", session, ...offer });
+      const isWithdrawn = offer.port === 0 && peer.hasLane;
+      this.#events.push(
+        isWithdrawn
+          ? { type: "lane silent", session }
+          : { type: "lane offered", session, ...offer },
+      );
     }
   }
 
   #receiveSeen(peer: Peer, seen: Numbers, now: number): void {
     for (const [comm_id, number] of Object.entries(seen)) {
+      peer.inVain = 0;
       if (number <= (peer.has.get(comm_id) ?? 0)) continue;
       peer.has.set(comm_id, number);
       peer.flight.arrived(comm_id, number);
@@ -717,6 +738,7 @@ export class Profile {
     }
     if (!this.#outbox.isAheadOf(peer)) {
       peer.repeatAt = Infinity;
+      peer.inVain = 0;
       peer.isLagging = false;
     }
     this.#outbox.sendQueued(now);

@@ -382,6 +382,26 @@ describe("look", () => {
     await expect(asked).rejects.toBeInstanceOf(NoPeer);
   });
 
+  it("does not run in the next kernel what still waits when the kernel is restarted", async () => {
+    const both = await connected();
+    const { frontend, kernel } = both;
+    await looked(both, ours);
+    answers(both);
+    const comm = frontend.comm_manager.new_comm("t");
+    for (let n = 0; n < 1000; n += 1) comm.send({ n }); // more than may be under way
+    const waiting = frontend.execute("1");
+    const refused = expect(waiting).rejects.toMatchObject({ why: "restarted" });
+    await settled();
+    kernel.status("restarting");
+    await refused;
+    await settled();
+    expect(() => kernel.request("execute_request")).toThrow("no execute_request");
+    const next = frontend.execute("2");
+    await settled();
+    kernel.answer();
+    await expect(next).resolves.toMatchObject({ status: "ok" });
+  });
+
   it("finds that the kernel is another one, where it had such an end before", async () => {
     const both = await connected();
     await looked(both, ours);

@@ -81,6 +81,35 @@ describe("Queue", () => {
     expect(taken(queue)).toEqual([1, 2, 3]);
   });
 
+  it("has let go of what waited at a moment, though more waits", () => {
+    const queue = new Queue();
+    expect(queue.hasLeft(queue.last)).toBe(true);
+    queue.put(waiting(0), 1000);
+    queue.put(waiting(1, { key: "k" }), 1000);
+    const before = queue.last;
+    queue.put(waiting(2, { key: "k" }), 1000); // what it replaces is sent by nobody any more
+    queue.put(waiting(3), 1000);
+    expect(queue.hasLeft(before)).toBe(false);
+    queue.take();
+    expect([queue.hasLeft(before), queue.hasLeft(queue.last)]).toEqual([true, false]);
+  });
+
+  it("has let go of what was forgotten; what comes later is no part of it", () => {
+    const queue = new Queue();
+    for (const n of [0, 1, 2]) queue.put(waiting(n, { key: `k${n}` }), 1000);
+    const before = queue.last;
+    queue.clear();
+    expect([queue.length, queue.nbytes, queue.has("c"), queue.hasLeft(before)]).toEqual([
+      0,
+      0,
+      false,
+      true,
+    ]);
+    queue.put(waiting(3, { key: "k0" }), 1000);
+    expect(queue.hasLeft(before)).toBe(true);
+    expect(taken(queue)).toEqual([3]);
+  });
+
   it("takes nothing more than its bound, but what has to be and what replaces", () => {
     const queue = new Queue();
     queue.put(waiting(0, { nbytes: 50, key: "k" }), 10); // alone
