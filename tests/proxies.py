@@ -13,13 +13,18 @@ class Proxy:
     ``cut`` breaks every connection, and ``is_down`` refuses new ones. ``freeze`` lets nothing through until
     ``thaw``, and says nothing.
 
+    Args:
+        path: only connections that ask for a path with this in it are broken, refused, held up and counted.
+
     Attributes:
         accepted: how many connections were made.
     """
 
-    def __init__(self, url):
+    def __init__(self, url, *, path=""):
         self._to = urlsplit(url)
+        self._path = path.encode()
         self._writers = set()
+        self._others = set()
         self._flows = asyncio.Event()
         self._flows.set()
         self.is_down = False
@@ -33,6 +38,8 @@ class Proxy:
 
     async def __aexit__(self, *_):
         self.cut()
+        for writer in self._others:
+            writer.transport.abort()
         self.thaw()
         self._server.close()
 
@@ -47,23 +54,32 @@ class Proxy:
         self._flows.set()
 
     async def _accept(self, reader, writer):
-        self.accepted += 1
-        await self._flows.wait()
+        line = await reader.readline() if self._path else b""
+        is_meant = self._path in line
+        if is_meant:
+            self.accepted += 1
+            await self._flows.wait()
         there = None
         with contextlib.suppress(ConnectionRefusedError):  # of a server that is away
-            if not self.is_down:
+            if not (is_meant and self.is_down):
                 there = await asyncio.open_connection(self._to.hostname, self._to.port)
         if there is None:
             writer.transport.abort()
             return
-        self._writers |= {writer, there[1]}
-        await asyncio.gather(self._copy(reader, there[1]), self._copy(there[0], writer))
+        there[1].write(line)
+        writers = self._writers if is_meant else self._others
+        writers |= {writer, there[1]}
+        await asyncio.gather(
+            self._copy(reader, there[1], is_meant), self._copy(there[0], writer, is_meant)
+        )
 
-    async def _copy(self, reader, writer):
+    async def _copy(self, reader, writer, is_meant):
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 16):
-                await self._flows.wait()
+                if is_meant:
+                    await self._flows.wait()
                 writer.write(data)
                 await writer.drain()
-            await self._flows.wait()
+            if is_meant:
+                await self._flows.wait()
         writer.close()
