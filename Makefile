@@ -31,7 +31,7 @@ fuzz: ## random bytes into every decoder (long)
 
 matrix: ## other frontends, other kernels, other projects' tests (long)
 	@$(PYTHON) tools/prepare.py matrix
-	@$(RUN) -m pytest -m matrix tests/browser tests/interop tests/kernel tests/upstream
+	@$(RUN) -m pytest -m matrix tests/browser tests/faults tests/interop tests/kernel tests/profile tests/upstream
 	@$(RUN) tools/make_support_table.py
 
 soak: ## long traffic: 20 min. beside cells, 30 by a lane; SOAK_S=60 for one
