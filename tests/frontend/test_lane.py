@@ -14,6 +14,7 @@ from tsushin.errors import RemoteProtocolError
 from tsushin.frontend.lane import MAX_FAILURES, MAX_FAILURES_LATER, FrontendLane
 from tsushin.kernel.lane import KernelLanes
 from tsushin.protocol.limits import DEFAULT_LIMITS
+from tsushin.transports.frames import message_frame
 
 
 class KernelSessions:
@@ -128,7 +129,7 @@ async def test_when_it_ends_another_is_asked_for(world, how):
 async def test_what_is_no_message_ends_it_and_another_is_asked_for(world):
     await world.up()
     lane = world.lanes._lanes["s"]
-    lane._write(2, b"garbage")
+    lane._write(message_frame([b"garbage"], mask=False))
     await until(lambda: world.ups == 2)
 
 
