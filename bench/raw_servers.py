@@ -21,9 +21,10 @@ from typing import Any
 
 from bench import ROOT
 from bench.row import NotAvailable
+from tsushin.kernel.switch_interval import SHORT_S
 
 MAX_BYTES = 96 << 20  # of one message: 64 MiB and what is around it
-BUSY_INTERVAL_S = 0.0005  # as Tsushin sets it while messages meet a running cell
+BUSY_INTERVAL_S = SHORT_S  # as Tsushin sets it while messages meet a running cell
 START_S = 30.0
 
 Say = Callable[[int], None]  # told the port once it listens

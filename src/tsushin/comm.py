@@ -504,8 +504,10 @@ class Comm:
 
     def _made_under(self) -> JsonObject:
         """Return the header of the message that was worked on when this comm was made, or {}."""
-        opening = self._opening() if self._request is None else None
-        return self._request or ({} if opening is None else cast("JsonObject", opening.header))
+        if self._request is None:  # who asks once asks often: it is kept from here on
+            opening = self._opening()
+            self._request = {} if opening is None else cast("JsonObject", opening.header)
+        return self._request
 
     def _end_requests(self, error: TsushinError) -> None:
         """The comm is closed: every wait for an answer ends. For the manager."""

@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from tsushin.transports.threaded import start_thread
+
 _log = logging.getLogger("tsushin")
 
 
@@ -30,10 +32,7 @@ class Alarm:
             timer = (time.monotonic() + delay_s, next(self._numbers), callback)
             heapq.heappush(self._timers, timer)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="tsushin alarm", daemon=True)
-                # What debugpy looks at: not stopped at breakpoints.
-                vars(self._thread).update(pydev_do_not_trace=True, is_pydev_daemon_thread=True)
-                self._thread.start()
+                self._thread = start_thread(self._run, "tsushin alarm")
             if self._timers[0] is timer:  # else the thread wakes in time as it is
                 self._changed.notify()
 

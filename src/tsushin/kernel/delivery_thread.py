@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 
+from tsushin.kernel.waking_loop import new_loop
 from tsushin.loop_runtime import is_running_here
+from tsushin.transports.threaded import start_thread
 
 
 class DeliveryThread:
@@ -24,8 +27,8 @@ class DeliveryThread:
         """The event loop; it runs."""
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._start(self._loop)
+                self._loop = new_loop()
+                start_thread(partial(_run, self._loop), "tsushin delivery")
             return self._loop
 
     def call(self, callback: Callable[[], None]) -> None:
@@ -35,12 +38,6 @@ class DeliveryThread:
     def is_here(self) -> bool:
         """Say whether the caller is on this thread."""
         return self._loop is not None and is_running_here(self._loop)
-
-    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        thread = threading.Thread(target=_run, args=[loop], name="tsushin delivery", daemon=True)
-        # What debugpy looks at (ipykernel's own threads have the same two): not stopped at breakpoints.
-        vars(thread).update(pydev_do_not_trace=True, is_pydev_daemon_thread=True)
-        thread.start()
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

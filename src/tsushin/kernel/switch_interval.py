@@ -1,8 +1,8 @@
 """A shorter switch interval while comm messages meet a busy interpreter.
 
-A cell that computes gives way to other threads every 5 ms; each message needs several such moments. At 0.5 ms
-they come ten times as often: a round trip takes a tenth of the time. The messages then take their share of
-the interpreter from the cell while they come (``bench/rows/busy_cell.py``; docs/results has the price).
+A cell that computes gives way to other threads every 5 ms; each message needs several such moments. At
+0.1 ms a message hardly waits for them. It costs the cell nothing more: how often the interpreter changes
+hands is for the messages to say, and not for the interval (docs/adr/0014).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 SETTING: Final = "TSUSHIN_SWITCH_INTERVAL"  # seconds; 0 leaves the interpreter alone
-SHORT_S: Final = 0.0005
+SHORT_S: Final = 0.0001
 DEFAULT_S: Final = 0.005  # CPython's own
 QUIET_S: Final = 1.0  # without messages for so long, the interval is put back
 
