@@ -230,6 +230,7 @@ async def test_while_the_server_lets_no_lane_through_all_goes_by_the_standard_ro
         await talk.end()
 
 
+@pytest.mark.matrix
 async def test_one_that_falls_silent_is_left_and_nothing_is_lost(server, kernel_id):
     async with far_from(server, kernel_id) as (fe, proxy):
         talk = await opened(fe, "kernel", "thread")
@@ -246,7 +247,7 @@ async def test_one_that_falls_silent_is_left_and_nothing_is_lost(server, kernel_
         await talk.end()
 
 
-@pytest.mark.parametrize("how", ["restarted", "killed"])
+@pytest.mark.parametrize("how", ["restarted", pytest.param("killed", marks=pytest.mark.matrix)])
 async def test_a_kernel_begun_anew_gives_another_one(server, kernel_id, how):
     async with far_from(server, kernel_id) as (fe, proxy):
         talk = await opened(fe, "kernel")
@@ -301,7 +302,11 @@ async def another_kernel():
             yield await value(fe, "manager.lanes.port")
 
 
-AT_THAT_PORT = [nobody, who_says_nothing, another_kernel]
+AT_THAT_PORT = [
+    pytest.param(nobody, marks=pytest.mark.matrix),
+    who_says_nothing,
+    another_kernel,
+]
 
 
 @pytest.mark.parametrize("at_that_port", AT_THAT_PORT)
@@ -462,6 +467,7 @@ async def test_a_far_page_without_a_way_any_more_goes_on_by_the_standard_route(
         await heard_by_kernel(other, numbers)
 
 
+@pytest.mark.matrix
 async def test_a_far_pages_silent_lane_is_left_and_nothing_is_lost(node, server, kernel_id, other):
     numbers = list(range(200))
     async with far_page(node, server, kernel_id) as (page, proxy):
