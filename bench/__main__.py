@@ -29,7 +29,7 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="Batches per variant, interleaved.")] = 5,
     seconds: Annotated[
         float, typer.Option(min=0, help="No round begins after so long, once a row has three.")
-    ] = 6,
+    ] = 5,
     out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("build/bench.json"),
 ) -> None:
     """Measure Tsushin beside the stock stack, interleaved; print tables and write JSON."""
