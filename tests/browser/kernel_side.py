@@ -50,9 +50,9 @@ class KernelSide:
                 return reply
         raise AssertionError(f"no answer within {timeout_s} s")
 
-    def wait_for(self, expression):
+    def wait_for(self, expression, seconds=WAIT_S):
         """Return True once ``expression`` is true there, False when time is up."""
-        until = time.monotonic() + WAIT_S
+        until = time.monotonic() + seconds
         while not self.value(f"bool({expression})"):
             if time.monotonic() > until:
                 return False
