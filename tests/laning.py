@@ -93,6 +93,18 @@ class Talk:
                 await self.comm.drain(timeout=WAIT_S)
             await asyncio.sleep(pause_s)
 
+    async def burst(self, count):
+        """Send so many each way at once; all of them are there in the end, in order."""
+        code = f"for n in range({count}): c.send({{'n': n}})"
+        burst = asyncio.ensure_future(self.fe.execute(code, timeout=60))
+        for n in range(count):
+            self.comm.send({"n": n})
+        await burst
+        await until(lambda: len(self.heard) == count, 60)
+        await self.comm.drain(timeout=60)
+        assert self.heard == list(range(count))
+        assert await value(self.fe, f"heard == list(range({count}))")
+
     async def end(self):
         """Stop both, and hold them to what was promised: all there, in order, each once."""
         self._talking.cancel()

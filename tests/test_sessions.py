@@ -229,6 +229,11 @@ class Laned:
         """An end leaves a lane."""
         self.lanes[session].notice(side)
 
+    def leave_alone(self, front):
+        """Its lane is dead, and only the kernel end knows."""
+        self.lanes[front.name].die()
+        self.notice(front.name, "kernel")
+
     def pass_time(self, seconds):
         pass_time(self.pair, seconds, *self.lanes.values())
 
@@ -257,8 +262,7 @@ def test_of_a_silent_lane_and_a_silent_peer_the_lane_is_left_first(is_there):
 def test_a_lane_that_the_kernel_end_has_left_is_left_by_a_frontend_that_only_listens_too():
     world = Laned()
     one, _ = world.fronts
-    world.lanes[one.name].die()
-    world.lanes[one.name].notice("kernel")
+    world.leave_alone(one)
     for n in range(100):
         world.comm.send({"n": n})
     world.pass_time(3)
@@ -274,8 +278,7 @@ def test_a_lane_that_the_kernel_end_has_left_is_left_by_a_frontend_that_only_lis
 def test_what_comes_by_the_standard_route_does_not_speak_for_a_lane():
     world = Laned()
     one, _ = world.fronts
-    world.lanes[one.name].die()
-    world.lanes[one.name].notice("kernel")
+    world.leave_alone(one)
     one.comm.send({"n": 0})
     control, profile = f"tsushin.session.{one.name}", world.pair.kernel.sessions._profile
     began = world.pair.clock.now
