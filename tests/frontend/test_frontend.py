@@ -220,6 +220,7 @@ async def test_burst_of_20_000_from_the_kernel_loses_nothing(fe):
 async def test_killed_kernel_ends_every_wait_at_once(own):
     pid = await value(own, "__import__('os').getpid()")
     comm, closes = await opened_comm(own)
+    os.kill(pid, signal.SIGSTOP)  # it answers nothing
     waits = [
         asyncio.ensure_future(own.execute(SLEEP)),
         asyncio.ensure_future(own.comms()),

@@ -33,6 +33,7 @@ def shared():
 @pytest.fixture
 async def fe(shared):
     async with connect(connection_file=shared.connection_file) as fe:
+        await fe.execute("import tsushin.kernel; manager = tsushin.kernel.attach()")
         yield fe
         await fe.execute("for comm in list(manager.comms.values()): comm.close()")
 

@@ -188,7 +188,7 @@ async def test_broken_at_either_side_of_the_server_it_comes_again(server, kernel
                 await fe.execute("cut()")
             elif broken_by == "its socket":
                 await fe.execute(
-                    "for one in manager.lanes._lanes.values(): one._socket.shutdown(2)"
+                    "for one in list(manager.lanes._lanes.values()): one._socket.shutdown(2)"
                 )
             else:
                 fe._lane._hang_up()

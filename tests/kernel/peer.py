@@ -29,6 +29,7 @@ kernel = get_ipython().kernel
 kernel.log.addHandler(_Keep(logging.WARNING))
 """
 RESET = """
+import asyncio, time
 from tsushin import Comm
 manager = tsushin.kernel.attach()
 for one in list(manager.comms.values()):
