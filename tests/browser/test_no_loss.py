@@ -10,7 +10,8 @@ from browser.kernel_side import WAIT_S
 
 pytestmark = [pytest.mark.browser, pytest.mark.interop, pytest.mark.timeout(120)]
 
-# The server passes on 1,000 messages a second and drops the rest: a burst cannot be here sooner than so.
+# The server passes on so many messages a second and drops the rest: a burst cannot be here sooner than so.
+SERVER_PER_S = 1000
 MANY = 20_000
 MOST = 100_000
 # Messages of the comm that left the kernel, besides its open.
@@ -82,8 +83,10 @@ def test_a_hundred_thousand_arrive_whole_and_in_order_beside_prints(kernel, page
     print(f"\n{figures}")  # noqa: T201 (run for its figures)
 
 
+@pytest.mark.timeout(180)
 def test_of_values_that_replace_each_other_the_last_arrives_and_the_loop_is_over_soon(kernel, page):
-    kernel.side.run(burst(MOST, 10_000_000, ", coalesce='k'"), timeout_s=60)
+    # Soon: before the server could have passed all of it on.
+    kernel.side.run(burst(MOST, 10_000_000, ", coalesce='k'"), timeout_s=0.8 * MOST / SERVER_PER_S)
     until(page, f"seen.last === {MOST - 1}", 30)
     seen = page.evaluate("seen")
     # How many are replaced is a matter of two speeds; what was not has arrived, and nothing else was sent.
@@ -91,7 +94,6 @@ def test_of_values_that_replace_each_other_the_last_arrives_and_the_loop_is_over
     assert seen["count"] < MOST / 2
     assert all(before < after for before, after in seen["disorder"])
     assert seen["gaps"] == []
-    assert kernel.side.value("took") < 30
 
 
 class Asleep:
@@ -139,9 +141,9 @@ def test_a_page_that_sleeps_alone_gets_what_is_kept_and_the_snapshot_for_the_res
     kernel.side.run("c.snapshot(lambda: {'state': n})")
     sleeper = Asleep(page)
     kernel.side.run(burst(MANY, 0), timeout_s=60)
-    # A lane is left when it was silent for 7 s; without it the page lags 7 s later (spec/profile.md, "Lane").
+    # A lane is left when it was silent for 7 s; then the page has 1 s by the standard route.
     queued = "c._manager.sessions._profile.queued_bytes()"
-    assert kernel.side.wait_for(f"not {queued}", seconds=14 + WAIT_S)
+    assert kernel.side.wait_for(f"not {queued}", seconds=8 + WAIT_S)
     sleeper.wake()
     until(page, f"seen.last === {MANY - 1}", 60)
     sees_all_or_is_told(page.evaluate("seen"), MANY)
