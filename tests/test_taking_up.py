@@ -166,7 +166,7 @@ def test_after_a_gap_the_snapshot_comes(pair):
 def tab(pair):
     """Both frontends are the same tab: the second is what the first becomes when it is loaded again."""
     for frontend in pair.frontends:
-        frontend.sessions._profile._tab = "tab"
+        frontend.sessions._profile._presence._tab = "tab"
     pair.frontends[0].sessions.leave()
     pair.run()
     pair.join(pair.frontends[0])
@@ -222,7 +222,7 @@ def test_nobody_else_does(pair, tab, other):
     else:
         pair.frontends[0].sessions.leave()
         pair.run()
-        there.sessions._profile._tab = other
+        there.sessions._profile._presence._tab = other
     there.register_target("k", listen(there))
     assert late(pair) == []
     assert there.opened == []

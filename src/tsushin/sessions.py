@@ -348,16 +348,15 @@ class Sessions:
             also: of a page: its other sessions, which are no plain ones.
         """
         self._lanes = lanes
-        self._profile.has_lanes = True
-        self._profile.also = tuple(also)
+        self._profile.use_lanes(also)
 
     def ask_lane(self, origin: str = "") -> None:
         """At a frontend: ask for a lane; ``Lanes.offered`` hears the answer."""
-        self._do(lambda now: self._profile.ask_lane(origin, now))
+        self._do(lambda now: self._profile.laning.ask(origin, now))
 
     def offer_lane(self, session: str, port: int, token: str) -> None:
         """At a kernel end: tell a session how to get its lane."""
-        self._do(lambda now: self._profile.offer_lane(session, port, token, now))
+        self._do(lambda now: self._profile.laning.offer(session, port, token, now))
 
     def lane_up(self, session: str, send: Callable[[Message], None]) -> bool:
         """Send what is for a session by its lane from now on; False where it is not there.
@@ -367,7 +366,7 @@ class Sessions:
         """
         with self._lock:
             self._ways[session] = send
-            is_there = self._profile.lane_up(session, self._clock())
+            is_there = self._profile.laning.up(session, self._clock())
             if not is_there:
                 del self._ways[session]
         self._do(lambda _: None)
@@ -379,7 +378,7 @@ class Sessions:
             if self._ways.get(session) is not send:
                 return
             del self._ways[session]
-            self._profile.lane_down(session, self._clock())
+            self._profile.laning.down(session, self._clock())
             self._fail_marks(session)
         self._do(lambda _: None)
 
@@ -397,7 +396,7 @@ class Sessions:
                 return None
             session = next(iter(self._ways))
             expected: Expected[None] = Expected("the lane's answer", timeout_s=timeout_s)
-            self._marks[session, self._profile.mark(session, self._clock())] = expected
+            self._marks[session, self._profile.laning.mark(session, self._clock())] = expected
         self._do(lambda _: None)
         return expected
 

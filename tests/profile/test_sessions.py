@@ -11,63 +11,14 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from msgspec import structs
 
-from lanes import Lanes, MemoryLane, World, pass_time, run, simulate
-from tsushin.errors import KernelGone
+from lanes import World, simulate
+from listening import controls, listen, lose
 from tsushin.profile import flow, outbox, pieces
 from tsushin.profile.arrivals import MAX_ASKS
-from tsushin.profile.control import TARGET, control_id, is_control
-from tsushin.profile.outbox import REPEAT_S
-from tsushin.profile.sessions import MAX_REPEATS
+from tsushin.profile.control import TARGET, control_id
 from tsushin.protocol.limits import DEFAULT_LIMITS
 from tsushin.testing import comm_pair
-
-
-@pytest.fixture
-def pair():
-    pair = comm_pair(frontends=2, on_unknown="ignore")
-    for frontend in pair.frontends:
-        frontend.got = []
-        frontend.register_target("t", listen(frontend.got))
-    return pair
-
-
-def listen(into, answer=None):
-    def target(comm, msg):
-        comm.handle("who", lambda _: answer)
-        comm.on_msg(lambda m: into.append(m["content"]["data"]["n"]))
-        comm.on_close(lambda _: into.append("closed"))
-        comm.on_gap(lambda missed: into.append(f"gap {missed}"))
-
-    return target
-
-
-def controls(pair):
-    return [m for m in pair.sent if is_control(m.content["comm_id"])]
-
-
-def lose(end, channel="iopub", most=10**6):
-    """Lose what is held for an end."""
-    lost = []
-    while channel in end.links[0].held() and len(lost) < most:
-        lost.append(end.links[0].drop(channel))
-    return lost
-
-
-def test_a_hello_is_answered_and_both_ends_know_each_other(pair):
-    pair.join(pair.frontends[0])
-    assert [p.session for p in pair.kernel.peers] == ["frontend 0"]
-    assert [p.session for p in pair.frontends[0].peers] == ["kernel"]
-    assert pair.frontends[1].peers == ()
-
-
-def test_the_announcement_of_a_kernel_end_brings_a_frontend_that_joins(pair):
-    frontend = pair.frontends[0]
-    frontend.sessions._profile._joins = True
-    pair.kernel.sessions.announce()
-    pair.run()
-    assert [p.session for p in pair.kernel.peers] == ["frontend 0"]
 
 
 def test_without_a_peer_messages_have_no_number_and_nothing_is_said(pair):
@@ -191,82 +142,6 @@ def test_arrivals_are_told_in_few_messages(pair):
     assert len(controls(pair)) - before <= 640 // 64 + 2
 
 
-def test_a_peer_that_answers_nothing_any_more_is_gone_and_holds_nothing(pair):
-    pair.join()
-    seen = []
-    pair.kernel.on_peer(lambda peer, is_live: seen.append((peer.session, is_live)))
-    pair.frontends[1].links[0].cut()
-    comm = pair.kernel.new_comm("t")
-    comm.send({"n": 1})
-    pair.pass_time(126.9)
-    assert seen == []
-    pair.pass_time(0.2)
-    assert [p.session for p in pair.kernel.peers] == ["frontend 0"]
-    assert seen == [("frontend 1", False)]
-    assert pair.kernel.sessions._profile._outbox._history == {}
-
-
-def test_one_that_said_nothing_for_long_and_comes_back_goes_on_where_it_was(pair):
-    pair.join()
-    comm = pair.kernel.new_comm("t")
-    pair.run()
-    comm.send({"n": 1})
-    lose(pair.frontends[1])
-    for _ in range(MAX_REPEATS + 2):  # whatever it hears is lost
-        pair.clock.advance(REPEAT_S * 2**MAX_REPEATS)
-        pair.kernel.runtime.ring()
-        lose(pair.frontends[1])
-        pair.run()
-    assert [p.session for p in pair.kernel.peers] == ["frontend 0"]
-    pair.frontends[1].sessions.join()
-    comm.send({"n": 2})
-    pair.pass_time(100)
-    assert {p.session for p in pair.kernel.peers} == {"frontend 0", "frontend 1"}
-    assert sorted(map(str, pair.frontends[1].got)) == ["2", "gap 1"]
-
-
-def test_one_that_was_silent_and_got_everything_all_the_same_has_no_gap(pair):
-    frontend = pair.frontends[0]
-    pair.join(frontend)
-    comm = pair.kernel.new_comm("t")
-    pair.run()
-    link = frontend.links[0]
-    link.cut()
-    comm.send({"n": 0})
-    pair.pass_time(130)
-    assert pair.kernel.peers == ()
-    before = len(pair.sent)
-    comm.send({"n": 1})
-    kept = [m for m in pair.sent[before:] if not is_control(m.content["comm_id"])]
-    assert [m.metadata["tsushin"] for m in kept] == [{"n": 3}]
-
-
-def test_a_goodbye_ends_it_at_once(pair):
-    pair.join()
-    pair.frontends[0].sessions.leave()
-    pair.run()
-    assert [p.session for p in pair.kernel.peers] == ["frontend 1"]
-    pair.kernel.sessions.leave()
-    pair.run()
-    assert pair.frontends[1].peers == ()
-
-
-def test_a_page_says_goodbye_for_the_one_before_it_once_and_before_its_hello(pair):
-    old, new = pair.frontends
-    pair.join(old)
-    new.sessions._profile._left = ("frontend 0", "nobody")
-    pair.join(new)
-    pair.join(new)
-    assert [p.session for p in pair.kernel.peers] == ["frontend 1"]
-    said = [(m.msg_type, m.content["comm_id"]) for m in controls(pair) if m.session == "frontend 1"]
-    assert said == [
-        ("comm_close", control_id("frontend 0")),
-        ("comm_close", control_id("nobody")),
-        ("comm_open", control_id("frontend 1")),
-        ("comm_msg", control_id("frontend 1")),
-    ]
-
-
 def test_a_frontend_that_was_away_gets_what_it_missed(pair):
     pair.join()
     comm = pair.kernel.new_comm("t")
@@ -364,36 +239,6 @@ def test_a_request_that_was_left_while_the_link_was_away_is_cancelled_after_it(p
     assert ended == [("c1", "r1")]
 
 
-def test_a_joiner_begins_where_the_others_are(pair):
-    pair.join(pair.frontends[0])
-    comm = pair.kernel.new_comm("t")
-    for n in range(3):
-        comm.send({"n": n})
-    pair.run()
-    late = pair.frontends[1]
-    assert late.got == [0, 1, 2]  # plain messages
-    pair.join(late)
-    comm.send({"n": 3})
-    pair.pass_time(10)
-    assert late.got == [0, 1, 2, 3]
-
-
-def test_another_life_of_the_kernel_end_loses_every_comm(pair):
-    pair.join()
-    comm = pair.kernel.new_comm("t")
-    pair.run()
-    there = pair.frontends[0].get_comm(comm.comm_id)
-    arrival = there.expect_msg()
-    pair.kernel.sessions._profile._epoch = "another"
-    pair.kernel.sessions.reset()
-    pair.frontends[0].sessions.join()
-    pair.run()
-    with pytest.raises(KernelGone):
-        arrival.result(0)
-    assert pair.frontends[0].got == ["closed"]
-    assert [p.session for p in pair.frontends[0].peers] == ["kernel"]
-
-
 def test_a_peer_that_talks_is_told_how_far_we_are_all_the_same(pair):
     pair.join(pair.frontends[0])
     comm = pair.kernel.new_comm("t")
@@ -420,21 +265,6 @@ def test_a_gap_is_told_before_the_message_behind_it(pair):
     assert pair.frontends[0].got == ["gap 1", 2]
 
 
-def test_another_kernel_end_with_another_session_loses_every_comm_too(pair):
-    pair.join()
-    pair.kernel.new_comm("t")
-    pair.run()
-    frontend = pair.frontends[0]
-    answer = controls(pair)[-1]
-    hello = {"profile": 1, "session": "the next", "epoch": "another", "sent": {}}
-    content = {"comm_id": control_id(frontend.name), "data": hello}
-    frontend.receive(structs.replace(answer, channel="iopub", content=content))
-    pair.run()
-    assert frontend.got == ["closed"]
-    assert len(frontend.peers) <= 1
-    frontend.sessions.join()
-
-
 @pytest.mark.parametrize(
     "data",
     [
@@ -452,7 +282,7 @@ def test_another_kernel_end_with_another_session_loses_every_comm_too(pair):
 def test_a_malformed_control_message_is_a_fault_and_changes_nothing(pair, data):
     pair.join()
     profile = pair.frontends[0].sessions._profile
-    profile._say(control_id("frontend 0"), data, 0)
+    profile._voice.say(control_id("frontend 0"), data, 0)
     pair.frontends[0].sessions._push()
     pair.run()
     [fault] = pair.kernel.runtime.faults
@@ -480,142 +310,11 @@ def test_what_is_said_on_a_control_comm_is_repaired_and_said_once(pair):
     assert pair.kernel.runtime.faults == []
 
 
-def test_a_session_that_comes_back_counts_its_control_comm_anew(pair):
-    for _ in range(3):
-        pair.join()
-        comm = pair.kernel.new_comm("t")
-        pair.pass_time(1)
-        assert comm.ready(0).result(0)
-        for frontend in pair.frontends:
-            frontend.sessions.leave()
-        pair.run()
-        comm.close()
-    assert not any(is_control(i) for i in pair.kernel.sessions._profile._outbox.number)
-
-
 def test_control_comms_are_in_nobodys_list(pair):
     pair.join()
     assert pair.kernel.comms == {}
     assert pair.kernel.comm_info() == {"status": "ok", "comms": {}}
     assert pair.kernel.unknown == pair.frontends[1].unknown == 0
-
-
-def test_who_asks_for_the_target_by_name_learns_that_this_end_knows_the_profile(pair):
-    assert pair.kernel.comm_info(TARGET)["comms"] == {TARGET: {"target_name": TARGET}}
-    assert pair.frontend.comm_info(TARGET)["comms"] == {}
-
-
-# ---------------------------------------------------------------------- lanes
-
-
-@pytest.fixture
-def laned(pair):
-    """The pair, both ends with lanes, and one between the kernel and the first frontend."""
-    for end in pair.ends:
-        end.sessions.use_lanes(Lanes())
-    pair.join()
-    pair.lane = MemoryLane(pair.kernel, pair.frontends[0])
-    pair.lane.begin()
-    return pair
-
-
-def test_a_lane_is_wanted_where_both_ends_can_have_one(pair):
-    able = pair.frontends[0]
-    pair.kernel.sessions.use_lanes(Lanes())
-    able.sessions.use_lanes(Lanes())
-    pair.join()
-    assert able.sessions._lanes.wants == 1
-    assert pair.kernel.sessions._lanes.wants == 0
-    assert ["lane" in p.features for p in pair.kernel.peers] == [True, False]
-    able.sessions.join()
-    pair.run()
-    assert able.sessions._lanes.wants == 2  # whoever has one asks for no other
-
-
-def test_no_lane_is_wanted_of_a_kernel_end_that_has_none(pair):
-    pair.frontends[0].sessions.use_lanes(Lanes())
-    pair.join()
-    assert pair.frontends[0].sessions._lanes.wants == 0
-
-
-def test_a_lane_of_who_is_not_there_is_none(pair):
-    pair.kernel.sessions.use_lanes(Lanes())
-    assert not pair.kernel.sessions.lane_up("nobody", lambda message: None)
-    assert not pair.kernel.sessions.has_lane()
-    pair.kernel.sessions.offer_lane("nobody", 1, "token")
-    pair.run()
-    assert pair.sent == []
-
-
-def test_only_a_kernel_end_is_asked_and_only_a_frontend_gets_offers(laned):
-    profile = laned.frontends[0].sessions._profile
-    profile._say(control_id("frontend 0"), {"lane_offer": {"port": 1, "token": "t"}}, 0)
-    kernels = laned.kernel.sessions._profile
-    kernels._say(control_id("frontend 0"), {"lane_ask": {"origin": ""}}, 0)
-    for end in laned.ends:
-        end.sessions._push()
-    run(laned, laned.lane)
-    assert (laned.kernel.sessions._lanes.offers, laned.frontends[0].sessions._lanes.asks) == (
-        [],
-        [],
-    )
-
-
-@pytest.mark.parametrize("end", ["kernel", "frontend"])
-def test_a_lane_that_brings_no_confirmation_for_seven_seconds_is_ended(laned, end):
-    at_kernel = end == "kernel"
-    talks = laned.kernel if at_kernel else laned.frontends[0]
-    comm = laned.kernel.new_comm("t")
-    run(laned, laned.lane)
-    pass_time(laned, 1, laned.lane)
-    (comm if at_kernel else laned.frontends[0].get_comm(comm.comm_id)).send({"n": 1})
-    laned.lane.is_up = dict.fromkeys(laned.lane.is_up, False)  # nothing arrives by it
-    peer = "frontend 0" if at_kernel else "kernel"
-    pass_time(laned, 6.9)
-    assert talks.sessions._lanes.ended == []
-    pass_time(laned, 0.2)
-    assert talks.sessions._lanes.ended == [peer]
-    talks.sessions.lane_down(peer, laned.lane.sends["kernel" if at_kernel else "front"])
-    laned.run()
-    assert not talks.sessions.has_lane()
-    if at_kernel:
-        assert laned.frontends[0].got == [1]
-
-
-def test_who_is_gone_has_no_lane_any_more(laned):
-    laned.frontends[0].sessions.leave()
-    run(laned, laned.lane)
-    assert laned.kernel.sessions._lanes.ended == ["frontend 0"]
-    assert laned.frontends[0].sessions._lanes.ended == ["kernel"]
-    assert not laned.kernel.sessions.has_lane()
-    assert laned.kernel.sessions._profile._routes.laned == ()
-    assert [p.session for p in laned.kernel.peers] == ["frontend 1"]  # the goodbye went by the lane
-
-
-def test_a_second_lane_replaces_the_first_and_its_end_means_nothing(laned):
-    comm = laned.kernel.new_comm("t")
-    run(laned, laned.lane)
-    second = MemoryLane(laned.kernel, laned.frontends[0])
-    second.begin()
-    comm.send({"n": 1})
-    laned.lane.end()
-    comm.send({"n": 2})
-    assert laned.kernel.sessions.has_lane("frontend 0")
-    run(laned, second)
-    assert laned.frontends[0].got == [1, 2]
-
-
-def test_while_there_is_a_lane_what_is_missing_is_asked_for_after_a_second(laned):
-    comm = laned.kernel.new_comm("t")
-    comm.send({"n": 1})
-    lose(laned.frontends[0])  # the open
-    while "front" in laned.lane.choices():
-        laned.lane.step("front")
-    assert laned.frontends[0].got == []
-    pass_time(laned, 0.9, laned.lane)
-    assert laned.frontends[0].got == []
-    pass_time(laned, 0.2, laned.lane)
-    assert laned.frontends[0].got == [1]
 
 
 # ---------------------------------------------------------------------- any order of events

@@ -200,6 +200,19 @@ class Arrivals:
 
     # ------------------------------------------------------------------ telling
 
+    def accept(self, comm_ids: tuple[str, ...], now: float, *, session: str | None = None) -> None:
+        """Peers (one, or all) shall know that these comms, which they opened, are open here."""
+        for peer in self._peers.values():
+            if session in (None, peer.session):
+                peer.accepted += comm_ids
+                peer.ack_at = min(peer.ack_at, now + ACK_SOON_S)
+
+    def refuse(self, comm_ids: tuple[str, ...], now: float) -> None:
+        """Peers shall know that there is no target here for these comms."""
+        for peer in self._peers.values():
+            peer.refused += comm_ids
+            peer.ack_at = min(peer.ack_at, now + ACK_SOON_S)
+
     def acknowledge(self, peer: Peer, now: float) -> None:
         """Tell a peer what arrived, and what became of its comms."""
         peer.ack_at, peer.pending, peer.pending_bytes = inf, 0, 0

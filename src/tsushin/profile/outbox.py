@@ -26,10 +26,11 @@ from tsushin.profile.control import (
 from tsushin.profile.events import ProfileEvent, Sent, Unsent
 from tsushin.profile.flow import Queue, Waiting
 from tsushin.profile.kept import Kept
-from tsushin.profile.peer import Peer, Say
+from tsushin.profile.peer import Peer, peer_of
 from tsushin.profile.pieces import CUT_ABOVE_BYTES, cut, dropped
 from tsushin.profile.routes import Routes
 from tsushin.profile.sequence import History
+from tsushin.profile.voice import Voice
 from tsushin.protocol.inbox import kept_bytes
 from tsushin.protocol.limits import Limits
 from tsushin.protocol.messages import CommId, JsonObject, Message, SessionId
@@ -49,7 +50,7 @@ class Outbox:
         silent: who was there and may come back, by session; the caller's.
         is_kernel: this is a kernel end: what it sends reaches every frontend.
         routes: which way a message goes.
-        say: sends on a control comm.
+        voice: says something on a control comm.
         event: takes an event.
 
     Attributes:
@@ -69,7 +70,7 @@ class Outbox:
         is_kernel: bool,
         limits: Limits,
         routes: Routes,
-        say: Say,
+        voice: Voice,
         event: Callable[[ProfileEvent], None],
     ) -> None:
         self.awaits_peer: bool = False
@@ -83,7 +84,7 @@ class Outbox:
         self._carrier = TARGET if is_kernel else control_id(session)
         self._limits = limits
         self._routes = routes
-        self._say = say
+        self._voice = voice
         self._event = event
         self._closed: set[str] = set()  # comms whose close is not yet seen by all
         self._history: dict[str, History] = {}
@@ -190,11 +191,14 @@ class Outbox:
             else:
                 self._send_plain(self._queue.take())
 
-    def tell(self, message: Message, now: float) -> None:
-        """Send a message on a control comm, numbered: it is confirmed and repaired as any other.
+    def tell(
+        self, peer: Peer, data: JsonObject, now: float, *, buffers: tuple[memoryview, ...] = ()
+    ) -> None:
+        """Say something on a control comm that has to arrive: it is confirmed and repaired as any other.
 
         It does not wait: what is said there is little, and others wait for it.
         """
+        message = self._voice.message(peer.control, data, now, buffers=buffers)
         waiting = Waiting(message, kept_bytes(message))
         self._send_numbered(waiting, message, waiting.nbytes, now)
 
@@ -209,7 +213,7 @@ class Outbox:
         kept = self._history.get(comm_id, History()).between(first, last)
         oldest = kept[0][0] if kept else min(last, self.number.get(comm_id, last)) + 1
         if oldest > first:
-            self._say(peer.control, {"gone": {comm_id: oldest - 1}}, now)
+            self._voice.say(peer.control, {"gone": {comm_id: oldest - 1}}, now)
         self._carry_all(peer, kept, now)
 
     def _carry_all(self, peer: Peer, kept: list[tuple[int, Message, int]], now: float) -> None:
@@ -238,6 +242,22 @@ class Outbox:
             kept = self._history.get(comm_id, History()).between(peer.has.get(comm_id, 0) + 1, last)
             is_open = peer.has_lane and kept and kept[0][1].msg_type == "comm_open"
             self._carry_all(peer, kept[1:] if is_open else kept, now)
+        self.send_queued(now)
+
+    def confirmed(self, peer: Peer, seen: dict[str, int], now: float) -> None:
+        """A peer says up to which number of each comm it has everything; that makes room for more."""
+        if seen:
+            peer.in_vain = 0
+        for comm_id, number in seen.items():
+            if number > peer.has.get(comm_id, 0):
+                peer.has[comm_id] = number
+                peer.flight.arrived(comm_id, number)
+                peer.quiet_since = now
+                # Only for this: who talks may still miss what is repeated.
+                peer.repeat_at = now + REPEAT_S
+                self.free(comm_id)
+        if not self.is_ahead_of(peer):
+            peer.repeat_at, peer.in_vain, peer.is_lagging = inf, 0, False
         self.send_queued(now)
 
     # ------------------------------------------------------------------ forgetting
@@ -421,7 +441,7 @@ class Outbox:
 
     def _carry(self, carrier: str, messages: Iterable[Message], now: float) -> None:
         data, buffers = again_data(messages)
-        self._say(carrier, data, now, buffers=buffers)
+        self._voice.say(carrier, data, now, buffers=buffers)
 
     def _count(self, comm_id: str, message: Message) -> int:
         number = self.number.get(comm_id, 0) + 1
@@ -454,8 +474,3 @@ class Outbox:
             self.number.pop(comm_id, None)
             for peer in self._peers.values():
                 peer.has.pop(comm_id, None)
-
-
-def peer_of(peers: dict[str, Peer], control: str) -> Peer | None:
-    """Return whose control comm this is; None where it is nobody's."""
-    return next((peer for peer in peers.values() if peer.control == control), None)

@@ -87,3 +87,8 @@ class Tell(Protocol):
         self, peer: Peer, data: JsonObject, now: float, *, buffers: tuple[memoryview, ...] = ()
     ) -> None:
         """Send it, numbered."""
+
+
+def peer_of(peers: dict[str, Peer], control: str) -> Peer | None:
+    """Return whose control comm this is; None where it is nobody's."""
+    return next((peer for peer in peers.values() if peer.control == control), None)

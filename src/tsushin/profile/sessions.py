@@ -1,4 +1,4 @@
-"""The sessions of one end: who is there, what they have, and what has to be sent again.
+"""The sessions of one end, put together: what is said on control comms is read here, and handed on.
 
 Sans-IO, as the router is, with deadlines: messages and ``now`` (seconds) go in; messages to send, messages to
 hand on and events come out. It stands between the router and the link, in both directions::
@@ -8,12 +8,11 @@ hand on and events come out. It stands between the router and the link, in both 
     profile.tick(now)                       # not later than profile.deadline()
     ... profile.messages_to_send(), profile.released(), profile.events()
 
-What is to be sent has a route: the lane of a session (``lane_up``), or the standard one.
+What is to be sent has a route: the lane of a session (``laning.up``), or the standard one.
 
 Without a peer (plain mode, the start state) messages pass as they are; only their number is counted.
 
-At a kernel end many frontends are peers; at a frontend the kernel end is the only one. The rules are the
-same.
+Who is there is in ``presence.py``; ``outbox.py`` has what is sent, ``arrivals.py`` what is received.
 
 Spec: spec/profile.md, "Sessions" and "Sequence".
 """
@@ -24,19 +23,10 @@ from collections.abc import Callable, Iterable
 from math import inf
 from typing import Final
 
-from tsushin.errors import RemoteProtocolError, quote
-from tsushin.profile.arrivals import ACK_SOON_S, Arrivals
+from tsushin.profile.arrivals import Arrivals
 from tsushin.profile.control import (
-    FEATURES,
-    LANE,
-    PROFILE,
     TARGET,
-    Control,
-    LaneAsk,
-    LaneOffer,
-    Resume,
     carried,
-    control_data,
     control_id,
     is_control,
     number_of,
@@ -46,36 +36,26 @@ from tsushin.profile.events import (
     Accepted,
     Cancelled,
     Credited,
-    Declined,
-    Gap,
-    Joined,
-    LaneAsked,
-    LaneOffered,
-    LaneSilent,
-    LaneWanted,
-    Left,
-    LeftWhy,
-    Marked,
     ProfileEvent,
     Refused,
-    Restarted,
     RestoreAsked,
 )
 from tsushin.profile.flow import Flight, Waiting
-from tsushin.profile.outbox import REPEAT_S, Outbox, peer_of
+from tsushin.profile.laning import Laning
+from tsushin.profile.outbox import REPEAT_S, Outbox
 from tsushin.profile.peer import Peer
+from tsushin.profile.presence import Presence
 from tsushin.profile.routes import Routes
 from tsushin.profile.taking import Taking
+from tsushin.profile.voice import Voice
 from tsushin.protocol.inbox import kept_bytes
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
-from tsushin.protocol.messages import Channel, CommId, Header, JsonObject, Message, SessionId
+from tsushin.protocol.messages import Channel, CommId, Header, Message, SessionId
 
 LAGGING_S: Final = 5.0  # without a word about what is under way; then nobody waits for that peer
 # Then, after 127 s in all, the peer counts as gone. A frontend takes up to 40 s to notice that its link is
 # dead (the WebSocket's pings), and 60 s to make it anew: until then what it missed is kept.
 MAX_REPEATS: Final = 6
-LANE_REPEATS: Final = 3  # without a confirmation, then the lane is not believed in: 7 s
-MAX_SILENT: Final = 64  # peers that are remembered although they answer no more
 
 
 class Profile:
@@ -93,10 +73,9 @@ class Profile:
         max_whole_bytes: what the route takes in one message; None for no bound.
 
     Attributes:
-        also: of a page: other sessions of the same page, which are no plain ones.
-        has_lanes: this end can have lanes.
         peers: who is there, by session.
         is_kernel: this is a kernel end.
+        laning: the lanes that peers have.
         taking: the comms that are taken up.
     """
 
@@ -114,38 +93,28 @@ class Profile:
         left: Iterable[str] = (),
         max_whole_bytes: int | None = None,
     ) -> None:
-        self.also: tuple[str, ...] = ()
-        self.has_lanes: bool = False
         self.peers: dict[str, Peer] = {}
         self.is_kernel: bool = channel == "iopub"
-        self._channel = channel
         self._session = session
-        self._epoch = epoch
-        self._new_header = new_header
-        self._open_comms = open_comms
         self.limits: Limits = limits
         self._joins = joins
-        self._tab = tab
-        self._left = tuple(left)
-        self._has_opened = False  # a frontend: its control comm
-        self._told_open: tuple[str, ...] = ()  # a frontend: comms that its hello said are open
         self._outgoing: list[tuple[Message, SessionId | None]] = []
         self._events: list[ProfileEvent] = []
-        self._silent: dict[str, Peer] = {}  # gone without a word; they may come back
+        silent: dict[str, Peer] = {}
         self._routes = Routes(
             self.peers,
             is_kernel=self.is_kernel,
             emit=lambda message, lane: self._outgoing.append((message, lane)),
         )
-        self._marks = 0
+        self._voice = Voice(channel, new_header, self.peers, self._routes)
         self._outbox = Outbox(
             session,
             self.peers,
-            self._silent,
+            silent,
             is_kernel=self.is_kernel,
             limits=limits,
             routes=self._routes,
-            say=self._say,
+            voice=self._voice,
             event=self._events.append,
         )
         self._outbox.max_whole_bytes = max_whole_bytes
@@ -153,8 +122,8 @@ class Profile:
             session,
             self.peers,
             limits=limits,
-            say=self._say,
-            tell=self._tell,
+            say=self._voice.say,
+            tell=self._outbox.tell,
             event=self._events.append,
             take_in=self._take_in,
         )
@@ -162,9 +131,34 @@ class Profile:
             self.peers,
             self._outbox,
             self._arrivals,
-            tell=self._tell,
+            tell=self._outbox.tell,
             event=self._events.append,
             open_comms=open_comms,
+        )
+        self.laning: Laning = Laning(
+            session,
+            self.peers,
+            is_kernel=self.is_kernel,
+            routes=self._routes,
+            voice=self._voice,
+            outbox=self._outbox,
+            event=self._events.append,
+        )
+        self._presence = Presence(
+            session,
+            epoch,
+            self.peers,
+            silent,
+            is_kernel=self.is_kernel,
+            routes=self._routes,
+            voice=self._voice,
+            outbox=self._outbox,
+            arrivals=self._arrivals,
+            taking=self.taking,
+            event=self._events.append,
+            open_comms=open_comms,
+            tab=tab,
+            left=left,
         )
         self._now = 0.0  # of the last call
         self._is_away = False  # a frontend: its link is, or it has not said hello on it
@@ -290,30 +284,21 @@ class Profile:
 
     def announce(self, now: float) -> None:
         """Say that a kernel end is here. A frontend that knows the profile answers with its hello."""
-        self._say(TARGET, {"profile": PROFILE}, now)
+        self._presence.announce(now)
 
     def join(self, now: float) -> None:
         """Say hello to the kernel end: the first time, or because the link was away."""
-        for session in self._left:
-            self._say(control_id(session), {}, now, msg_type="comm_close")
-        self._left = ()
-        [peer] = self.peers.values() or [None]
-        self._told_open = tuple(self._open_comms())
-        hello = Control(
-            profile=PROFILE,
-            features=self._features(),
-            session=self._session,
-            epoch=self._epoch,
-            tab=self._tab,
-            also=self.also,
-            open=self._told_open,
-            sent=self._outbox.numbers_on(control_id(self._session)),
-            resume=None if peer is None else Resume(peer.epoch, peer.seen()),
-        )
-        msg_type = "comm_msg" if self._has_opened else "comm_open"
-        self._has_opened = self._outbox.awaits_peer = True
-        self._say_beside_lanes(control_id(self._session), hello, now, msg_type)
+        self._presence.join(now)
         self.resume(now)
+
+    def leave(self, now: float) -> None:
+        """Say goodbye: nothing is waited for any more, here or there."""
+        self._presence.leave(now)
+
+    def reset(self) -> None:
+        """Forget everything: the other end's life is over, or ours is."""
+        self._is_away = False
+        self._presence.reset(self._now)
 
     def pause(self) -> None:
         """At a frontend: the link is away. Without a lane nothing is due until ``join`` or ``resume``.
@@ -337,31 +322,15 @@ class Profile:
                 sequence.asked, sequence.ask_at = 0, None
             self._arrivals.ask_again(peer, now)
 
-    def leave(self, now: float) -> None:
-        """Say goodbye: nothing is waited for any more, here or there."""
-        if self._has_opened:
-            self._say(control_id(self._session), {}, now, msg_type="comm_close")
-        for peer in list(self.peers.values()):
-            if self.is_kernel:
-                self._say(peer.control, {}, now, msg_type="comm_close")
-            self._drop(peer, "goodbye")
-        self._end_asking()
-
-    def reset(self) -> None:
-        """Forget everything: the other end's life is over, or ours is."""
-        self._is_away = False
-        self._outbox.reset()
-        for peer in list(self.peers.values()):
-            self._drop(peer, "new life")
-        self._silent.clear()
-        self._end_asking()
-
-    def _end_asking(self) -> None:
-        self._outbox.awaits_peer = self._has_opened = False
-        if not self.peers:
-            self._outbox.forget_history()
-
     # ------------------------------------------------------------------ lanes
+
+    def use_lanes(self, also: Iterable[str] = ()) -> None:
+        """This end can have lanes.
+
+        Args:
+            also: of a page: other sessions of the same page, which are no plain ones.
+        """
+        self._presence.has_lanes, self._presence.also = True, tuple(also)
 
     def heard_plain(self, session: str) -> None:
         """At a kernel end: a session sent a request that frontends send, and it may know no profile."""
@@ -371,65 +340,15 @@ class Profile:
         """At a kernel end: say whether only plain frontends hear what goes by the standard route now."""
         return self._routes.is_for_plain(comm_id)
 
-    def ask_lane(self, origin: str, now: float) -> None:
-        """At a frontend: ask for a lane (``LaneOffered``)."""
-        ask = Control(lane_ask=LaneAsk(origin))
-        self._say_beside_lanes(control_id(self._session), ask, now)
-
-    def offer_lane(self, session: str, port: int, token: str, now: float) -> None:
-        """At a kernel end: tell a peer how to get its lane; port 0 says that there is none."""
-        peer = self.peers.get(session)
-        if peer is not None:
-            offer = Control(lane_offer=LaneOffer(port, token))
-            self._say_beside_lanes(peer.control, offer, now)
-
-    def lane_up(self, session: str, now: float) -> bool:
-        """A peer has a lane from now on; False where it is not there."""
-        return self._change_route(session, now, has_lane=True)
-
-    def lane_down(self, session: str, now: float) -> bool:
-        """A peer has no lane any more; False where it is not there."""
-        return self._change_route(session, now, has_lane=False)
-
-    def _change_route(self, session: str, now: float, *, has_lane: bool) -> bool:
-        peer = self.peers.get(session)
-        if peer is None:
-            return False
-        peer.has_lane = has_lane
-        self._routes.update()
-        peer.repeats, peer.in_vain, peer.quiet_since = 0, 0, now
-        peer.repeat_at = now + REPEAT_S if self._outbox.is_ahead_of(peer) else inf
-        self._outbox.change_route(peer, now)
-        return True
-
-    def mark(self, session: str, now: float) -> int:
-        """Ask a peer to say when all that was sent to it has arrived (``Marked``); return the mark."""
-        peer = self.peers[session]
-        self._marks += 1
-        self._say(peer.control, {"mark": self._marks}, now)
-        return self._marks
-
-    def _want_lane(self, peer: Peer) -> None:
-        if not self.is_kernel and self.has_lanes and LANE in peer.features:
-            self._events.append(LaneWanted(peer.session))
-
-    def _features(self) -> tuple[str, ...]:
-        return (*FEATURES, LANE) if self.has_lanes else FEATURES
-
-    # ------------------------------------------------------------------ saying
+    # ------------------------------------------------------------------ what becomes of comms and requests
 
     def accept(self, comm_ids: tuple[str, ...], now: float, *, session: str | None = None) -> None:
         """Tell peers (one, or all) that these comms, which they opened, are open here."""
-        for peer in self.peers.values():
-            if session in (None, peer.session):
-                peer.accepted += comm_ids
-                peer.ack_at = min(peer.ack_at, now + ACK_SOON_S)
+        self._arrivals.accept(comm_ids, now, session=session)
 
     def refuse(self, comm_ids: tuple[str, ...], now: float) -> None:
         """Tell peers that there is no target here for these comms."""
-        for peer in self.peers.values():
-            peer.refused += comm_ids
-            peer.ack_at = min(peer.ack_at, now + ACK_SOON_S)
+        self._arrivals.refuse(comm_ids, now)
 
     def cancel(self, comm_id: str, req: str, now: float, *, but: str | None = None) -> None:
         """Tell all peers but one that nobody waits for the answer to a request any more.
@@ -444,54 +363,13 @@ class Profile:
         self._outbox.drop(is_request, now)
         for peer in self.peers.values():
             if peer.session != but:
-                self._tell(peer, {"cancel": ((comm_id, req),)}, now)
+                self._outbox.tell(peer, {"cancel": ((comm_id, req),)}, now)
 
     def credit(self, comm_id: str, req: str, taken: int, now: float, session: str) -> None:
         """Tell a peer how many parts of its answer were taken in all."""
         peer = self.peers.get(session)
         if peer is not None:
-            self._tell(peer, {"credit": ((comm_id, req, taken),)}, now)
-
-    def _say(
-        self,
-        comm_id: str,
-        data: JsonObject,
-        now: float,
-        *,
-        buffers: tuple[memoryview, ...] = (),
-        msg_type: str = "comm_msg",
-    ) -> None:
-        """Say something that is out of date soon, or was asked for and is asked for again."""
-        message = self._control_message(comm_id, data, now, msg_type, buffers)
-        self._routes.send_to(peer_of(self.peers, comm_id), message)
-
-    def _say_beside_lanes(
-        self, comm_id: str, control: Control, now: float, msg_type: str = "comm_msg"
-    ) -> None:
-        """Say something by the standard route: the peer's lane may be gone, and only the peer knows."""
-        message = self._control_message(comm_id, control_data(control), now, msg_type, ())
-        self._outgoing.append((message, None))
-
-    def _tell(
-        self, peer: Peer, data: JsonObject, now: float, *, buffers: tuple[memoryview, ...] = ()
-    ) -> None:
-        """Say something that has to arrive."""
-        message = self._control_message(peer.control, data, now, "comm_msg", buffers)
-        self._outbox.tell(message, now)
-
-    def _control_message(
-        self,
-        comm_id: str,
-        data: JsonObject,
-        now: float,
-        msg_type: str,
-        buffers: tuple[memoryview, ...],
-    ) -> Message:
-        content: JsonObject = {"comm_id": comm_id, "data": data}
-        if msg_type == "comm_open":
-            content["target_name"] = TARGET
-        header = self._new_header(msg_type, now)
-        return Message(self._channel, header, {}, {}, content, buffers)
+            self._outbox.tell(peer, {"credit": ((comm_id, req, taken),)}, now)
 
     # ------------------------------------------------------------------ time
 
@@ -516,22 +394,17 @@ class Profile:
         if not ahead:
             peer.repeat_at = inf
         elif peer.repeats >= MAX_REPEATS:
-            self._drop(peer, "silent")
+            self._presence.drop(peer, "silent", now)
         else:
             peer.repeats += 1
             peer.in_vain += 1
-            if self.is_kernel and peer.in_vain == LANE_REPEATS and LANE in peer.features:
-                self.offer_lane(peer.session, 0, "", now)  # it may believe in one that is not there
-            if peer.has_lane:
-                # It may be the lane alone that is silent: whether the peer is shows without it.
-                if peer.in_vain >= LANE_REPEATS:
-                    self._events.append(LaneSilent(peer.session))
+            self.laning.doubt(peer, now)
             # A frontend has nobody else to go on for: what it sends waits.
-            elif self.is_kernel and now - peer.quiet_since >= LAGGING_S:
+            if self.is_kernel and not peer.has_lane and now - peer.quiet_since >= LAGGING_S:
                 peer.is_lagging, peer.flight = True, Flight()
                 self._outbox.send_queued(now)
             peer.repeat_at = now + REPEAT_S * 2**peer.repeats
-            self._say(peer.control, {"sent": ahead}, now)
+            self._voice.say(peer.control, {"sent": ahead}, now)
 
     # ------------------------------------------------------------------ inside: control comms
 
@@ -540,17 +413,17 @@ class Profile:
             return self._receive_for_all(message, now)
         if not self.is_kernel and comm_id != control_id(self._session):
             return []  # another frontend's
-        peer = self._peer_of(comm_id)
+        peer = self._presence.heard(comm_id)
         if message.msg_type == "comm_close":
-            self._receive_goodbye(peer)
+            self._presence.part(peer, now)
             return []
         control = read_control(message)
         if control.profile:
-            peer = self._meet(control, comm_id, now)
+            peer = self._presence.meet(control, comm_id, now)
         if peer is None:
             # It knows us from before; what it says can mean nothing here. It shall begin anew.
             if self.is_kernel:
-                self._say(comm_id, {}, now, msg_type="comm_close")
+                self._voice.say_goodbye(comm_id, now)
             return []
         if number_of(message) is not None:
             return self._arrivals.receive(message, now)
@@ -565,121 +438,12 @@ class Profile:
         again, _ = carried(read_control(message), message.buffers, message.channel)
         return [m for one in again for m in self._arrivals.receive(one, now)] + self.released()
 
-    def _peer_of(self, comm_id: str) -> Peer | None:
-        """Return whose control comm this is; one that was silent is here again."""
-        for peer in self._silent.values():
-            if peer.control == comm_id:
-                self.peers[peer.session] = self._silent.pop(peer.session)
-                self._routes.update()
-                self._events.append(
-                    Joined(peer.session, peer.features, recovered=True, tab=peer.tab)
-                )
-                self._want_lane(peer)
-                return peer
-        return peer_of(self.peers, comm_id)
-
-    def _receive_goodbye(self, peer: Peer | None) -> None:
-        was_asking = self._outbox.awaits_peer
-        if peer is not None:
-            self._drop(peer, "goodbye")
-        if not self.is_kernel:
-            self._end_asking()
-            if was_asking:
-                self._events.append(Declined())
-
-    def _meet(self, hello: Control, comm_id: str, now: float) -> Peer | None:
-        """Take in a hello. None where everything has to begin anew."""
-        if not hello.session or not hello.epoch:
-            raise RemoteProtocolError(f"{TARGET}: hello: expected session and epoch")
-        if self.is_kernel and comm_id != control_id(hello.session):
-            about = f"expected the comm id {quote(control_id(hello.session))}, got {quote(comm_id)}"
-            raise RemoteProtocolError(f"{TARGET}: hello: {about}")
-        known = self._silent.pop(hello.session, None) or self.peers.get(hello.session)
-        if known is not None:
-            self.peers[known.session] = known
-            self._routes.update()
-        self._routes.met((hello.session, *hello.also))
-        self._outbox.awaits_peer = False
-        meet = self._meet_frontend if self.is_kernel else self._meet_kernel
-        peer = meet(hello, comm_id, known, now)
-        if peer is not None:
-            if hello.open:
-                peer.open.update(hello.open)
-                self._events.append(Accepted(peer.session, hello.open))
-            self._want_lane(peer)
-            peer.repeats = 0
-            peer.repeat_at = now + REPEAT_S if self._outbox.is_ahead_of(peer) else inf
-        return peer
-
-    def _meet_frontend(
-        self, hello: Control, comm_id: str, known: Peer | None, now: float
-    ) -> Peer | None:
-        """At a kernel end: a frontend is here, or here again; it gets our hello."""
-        resume = hello.resume
-        is_ours = resume is not None and resume.epoch == self._epoch
-        if known is not None and not (is_ours and known.epoch == hello.epoch):
-            self._drop(known, "new life")
-            known = None
-        if known is None:
-            peer = self._new_peer(hello, comm_id, has=dict(self._outbox.number))
-        else:
-            peer = known
-            self._receive_seen(peer, resume.seen if resume else {}, now)
-        is_recovered = known is not None or resume is None
-        self._events.append(Joined(peer.session, hello.features, is_recovered, hello.tab))
-        answer = Control(
-            profile=PROFILE,
-            features=self._features(),
-            session=self._session,
-            epoch=self._epoch,
-            open=tuple(self._open_comms()),
-            recovered=is_recovered,
-            sent=self._outbox.numbers_on(comm_id),
-            seen=peer.seen(),
-        )
-        self._say_beside_lanes(comm_id, answer, now)
-        return peer
-
-    def _meet_kernel(
-        self, hello: Control, comm_id: str, known: Peer | None, now: float
-    ) -> Peer | None:
-        """At a frontend: the kernel end answers our hello."""
-        # A frontend has one kernel end; the next one may have another session, too.
-        if any(peer.epoch != hello.epoch for peer in self.peers.values()):
-            self.reset()
-            self._events.append(Restarted())
-            return None
-        if known is not None and not hello.recovered:
-            self._tell_gaps(known.seen(), hello.sent)
-            self._drop(known, "new life", keep_history=True)
-            known = None
-        # What left since our hello is on its way; the hello says what has come of the rest.
-        peer = known or self._new_peer(hello, comm_id, has={})
-        self._events.append(Joined(peer.session, hello.features, hello.recovered))
-        # What opened between the hello and now, nobody was there to be told.
-        if opened := tuple(i for i in self._open_comms() if i not in self._told_open):
-            self.accept(opened, now)
-        return peer
-
-    def _new_peer(self, hello: Control, comm_id: str, has: dict[str, int]) -> Peer:
-        session = SessionId(hello.session)
-        began = dict(hello.sent)
-        peer = Peer(session, comm_id, hello.features, hello.epoch, has, began, hello.tab)
-        self.peers[session] = peer
-        self._routes.update()
-        return peer
-
-    def _tell_gaps(self, seen: dict[str, int], sent: dict[str, int]) -> None:
-        for comm_id, last in sent.items():
-            if comm_id in seen and last > seen[comm_id]:
-                self._events.append(Gap(CommId(comm_id), last - seen[comm_id]))
-
     def _take_in(self, peer: Peer, message: Message, now: float) -> list[Message]:
         """Take in a message on a control comm; return users' messages that it brings."""
         control = read_control(message)
         again, kept = carried(control, message.buffers, message.channel)
         peer.repeats = 0
-        self._receive_seen(peer, control.seen, now)
+        self._outbox.confirmed(peer, control.seen, now)
         for comm_id, last in control.sent.items():
             self._arrivals.hear_of(peer, comm_id, last, now)
         if control.sent and not control.profile:
@@ -696,6 +460,7 @@ class Profile:
             peer.open.update(accepted)
             self._events.append(Accepted(session, accepted))
         if control.refused:
+            peer.open.difference_update(control.refused)
             self._events.append(Refused(session, control.refused))
         self._events += [Cancelled(session, CommId(i), req) for i, req in control.cancel]
         self._events += [Credited(session, CommId(i), req, n) for i, req, n in control.credit]
@@ -705,60 +470,5 @@ class Profile:
             handed_on += self.taking.take(peer, comm_id, number, kept, now)
         for comm_id in control.withheld:
             self.taking.end(comm_id, None)
-        self._take_in_route(peer, control, now)
+        self.laning.take_in(peer, control, now)
         return handed_on
-
-    def _take_in_route(self, peer: Peer, control: Control, now: float) -> None:
-        """Take in what is said of lanes and marks."""
-        if control.mark:
-            self._say(peer.control, {"marked": control.mark}, now)
-        if control.marked:
-            self._events.append(Marked(peer.session, control.marked))
-        if control.lane_ask is not None and self.is_kernel:
-            self._events.append(LaneAsked(peer.session, control.lane_ask.origin))
-        if control.lane_offer is not None and not self.is_kernel:
-            offer = control.lane_offer
-            is_withdrawn = offer.port == 0 and peer.has_lane
-            self._events.append(
-                LaneSilent(peer.session)
-                if is_withdrawn
-                else LaneOffered(peer.session, offer.port, offer.token)
-            )
-
-    def _receive_seen(self, peer: Peer, seen: dict[str, int], now: float) -> None:
-        if seen:
-            peer.in_vain = 0
-        for comm_id, number in seen.items():
-            if number > peer.has.get(comm_id, 0):
-                peer.has[comm_id] = number
-                peer.flight.arrived(comm_id, number)
-                peer.quiet_since = now
-                peer.repeat_at = (
-                    now + REPEAT_S
-                )  # only for this: who talks may still miss what is repeated
-                self._outbox.free(comm_id)
-        if not self._outbox.is_ahead_of(peer):
-            peer.repeat_at, peer.in_vain, peer.is_lagging = inf, 0, False
-        self._outbox.send_queued(now)
-
-    # ------------------------------------------------------------------ inside: who is gone
-
-    def _drop(self, peer: Peer, why: LeftWhy, *, keep_history: bool = False) -> None:
-        del self.peers[peer.session]
-        peer.has_lane = False
-        peer.flight.change_route(is_safe=False)
-        self._routes.update()
-        self._events.append(Left(peer.session, why))
-        if why == "silent":
-            self._remember_silent(peer)
-        if not self.peers:
-            self.taking.end_all()
-        if not keep_history:
-            self._outbox.peer_left(peer, self._now, may_return=why == "silent")
-
-    def _remember_silent(self, peer: Peer) -> None:
-        peer.ack_at = peer.repeat_at = peer.ask_at = inf
-        self._silent[peer.session] = peer
-        if len(self._silent) > MAX_SILENT:
-            oldest = self._silent.pop(next(iter(self._silent)))
-            self._outbox.forget_number(oldest.control)

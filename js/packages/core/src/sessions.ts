@@ -270,18 +270,17 @@ export class Sessions {
   /** Have lanes from now on; call it before the first hello. `also` is of a page: returns its other sessions. */
   useLanes(lanes: Lanes, also: () => readonly string[] = () => []): void {
     this.#lanes = lanes;
-    this.#profile.hasLanes = true;
-    this.#profile.also = also;
+    this.#profile.useLanes(also);
   }
 
   /** At a frontend: ask for a lane; `Lanes.offered` hears the answer. */
   askLane(origin: string): void {
-    this.#do((now) => this.#profile.askLane(origin, now));
+    this.#do((now) => this.#profile.laning.ask(origin, now));
   }
 
   /** At a kernel end: tell a session how to get its lane. */
   offerLane(session: string, port: number, token: string): void {
-    this.#do((now) => this.#profile.offerLane(session, port, token, now));
+    this.#do((now) => this.#profile.laning.offer(session, port, token, now));
   }
 
   /**
@@ -291,7 +290,7 @@ export class Sessions {
   laneUp(session: string, send: LaneSend): boolean {
     if (!this.isLive(session)) return false;
     this.#ways.set(session, send);
-    this.#do((now) => this.#profile.laneUp(session, now));
+    this.#do((now) => this.#profile.laning.up(session, now));
     return true;
   }
 
@@ -300,7 +299,7 @@ export class Sessions {
     if (this.#ways.get(session) !== send) return;
     this.#ways.delete(session);
     this.#endMarks(session);
-    this.#do((now) => this.#profile.laneDown(session, now));
+    this.#do((now) => this.#profile.laning.down(session, now));
   }
 
   /** Say whether a session has a lane; null asks for any. */
@@ -310,7 +309,7 @@ export class Sessions {
 
   /** Say whether a lane has taken messages that are not confirmed. */
   get isAheadByLane(): boolean {
-    return this.#profile.isAheadByLane();
+    return this.#profile.laning.isAheadByLane();
   }
 
   /**
@@ -324,7 +323,7 @@ export class Sessions {
     const expected = new Expected<null>("the lane's answer", { timeout });
     const marks = this.#marks.get(session) ?? new Map<number, Expected<null>>();
     this.#marks.set(session, marks);
-    this.#do((now) => marks.set(this.#profile.mark(session, now), expected));
+    this.#do((now) => marks.set(this.#profile.laning.mark(session, now), expected));
     await expected.promise.catch(() => undefined); // it takes too long
   }
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Comm } from "../src/comm.js";
 import { QueueFull } from "../src/errors.js";
-import { MAX_WINDOW } from "../src/profile/flow.js";
+import { LANE_WINDOW, MAX_WINDOW } from "../src/profile/flow.js";
 import { DEFAULT_LIMITS } from "../src/protocol/limits.js";
 import type { StepEnd } from "./pair.js";
 import { StepPair, settled } from "./pair.js";
@@ -142,6 +142,35 @@ it("a peer that lags holds nobody up, and recovers", () => {
 });
 
 type Heard = ReturnType<typeof listen>;
+const noop = () => undefined;
+
+it.each([true, false])(
+  "of a silent lane and a silent peer the lane is left first (the peer is there: %s)",
+  (isThere) => {
+    const pair = new StepPair({ frontends: 2, on_unknown: "ignore" });
+    const [silent, awake] = pair.frontends as [StepEnd, StepEnd];
+    const [one, other] = [listen(silent), listen(awake)];
+    const lanes = { wanted: noop, asked: noop, offered: noop, end: noop };
+    for (const { manager } of pair.frontends) manager.sessions.useLanes(lanes);
+    pair.kernel.manager.sessions.useLanes({ ...lanes, end: () => silent.lanes[0]?.cut() });
+    pair.join();
+    for (const frontend of pair.frontends) pair.lane(frontend);
+    const comm = pair.kernel.manager.new_comm("t");
+    pair.passTime(0.1);
+    const ends = [silent, pair.kernel];
+    const quiet = ends.flatMap(({ lanes, links }) => [lanes[0], ...(isThere ? [] : [links[0]])]);
+    const choices = pair.choices.bind(pair);
+    pair.choices = () => choices().filter(({ link }) => link === null || !quiet.includes(link));
+    for (const n of upTo(2 * LANE_WINDOW)) comm.send({ n });
+    pair.passTime(6);
+    expect(pair.kernel.manager.sessions.hasLane(silent.name)).toBe(true);
+    pair.passTime(3);
+    expect(pair.kernel.manager.sessions.hasLane(silent.name)).toBe(false);
+    expect(other.got).toEqual(upTo(2 * LANE_WINDOW)); // it waited for the lane, and not again for the peer
+    pair.passTime(20);
+    if (isThere) expect([one.got, one.gaps]).toEqual([other.got, []]);
+  },
+);
 
 describe("a request to several frontends", () => {
   /** A comm of the kernel that two frontends have; each answers "x" as it is told. */

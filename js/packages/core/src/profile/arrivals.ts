@@ -183,6 +183,23 @@ export class Arrivals {
 
   // ---------------------------------------------------------------- telling
 
+  /** Peers (one, or all) shall know that these comms, which they opened, are open here. */
+  accept(comm_ids: readonly string[], now: number, session: string | null = null): void {
+    for (const peer of this.#options.peers.values()) {
+      if (session !== null && session !== peer.session) continue;
+      peer.accepted.push(...comm_ids);
+      peer.ackAt = Math.min(peer.ackAt, now + ACK_SOON);
+    }
+  }
+
+  /** Peers shall know that there is no target here for these comms. */
+  refuse(comm_ids: readonly string[], now: number): void {
+    for (const peer of this.#options.peers.values()) {
+      peer.refused.push(...comm_ids);
+      peer.ackAt = Math.min(peer.ackAt, now + ACK_SOON);
+    }
+  }
+
   /** Tell a peer what arrived, and what became of its comms. */
   acknowledge(peer: Peer, now: number): void {
     [peer.ackAt, peer.pending, peer.pendingBytes] = [Infinity, 0, 0];

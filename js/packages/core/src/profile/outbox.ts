@@ -13,8 +13,9 @@
 import { LimitExceeded } from "../errors.js";
 import { keptBytes } from "../protocol/inbox.js";
 import type { Limits } from "../protocol/limits.js";
-import type { Message } from "../protocol/messages.js";
+import type { JsonObject, Message } from "../protocol/messages.js";
 import { msgType } from "../protocol/messages.js";
+import type { Numbers } from "./control.js";
 import {
   TARGET,
   addressee,
@@ -28,11 +29,12 @@ import type { ProfileEvent } from "./events.js";
 import type { Waiting } from "./flow.js";
 import { Queue, waitingFor } from "./flow.js";
 import { Kept } from "./kept.js";
-import type { Peer, Say } from "./peer.js";
+import type { Peer } from "./peer.js";
 import { CUT_ABOVE_BYTES, cut, dropped } from "./pieces.js";
 import type { Routes } from "./routes.js";
 import type { Kept as KeptMessage } from "./sequence.js";
 import { History } from "./sequence.js";
+import type { Voice } from "./voice.js";
 
 // A sender says how far it is when nobody said they have it, and again with twice the pause.
 export const REPEAT = 1.0; // seconds
@@ -53,8 +55,8 @@ export interface OutboxOptions {
   readonly max_whole_bytes: number | null;
   /** Which way a message goes. */
   readonly routes: Routes;
-  /** Sends on a control comm: by its peer's lane, where that has one. */
-  readonly say: Say;
+  /** Says something on a control comm. */
+  readonly voice: Pick<Voice, "message" | "say">;
   /** Takes an event. */
   readonly event: (event: ProfileEvent) => void;
 }
@@ -190,10 +192,11 @@ export class Outbox {
   }
 
   /**
-   * Send a message on a control comm, numbered: it is confirmed and repaired as any other. It does not wait: what
-   * is said there is little, and others wait for it.
+   * Say something on a control comm that has to arrive: it is confirmed and repaired as any other. It does not wait:
+   * what is said there is little, and others wait for it.
    */
-  tell(message: Message, now: number): void {
+  tell(peer: Peer, data: JsonObject, now: number, buffers: readonly Uint8Array[] = []): void {
+    const message = this.#options.voice.message(peer.control, data, now, { buffers });
     const waiting = waitingFor(message, keptBytes(message));
     this.#sendNumbered(waiting, message, waiting.nbytes, now);
   }
@@ -210,7 +213,7 @@ export class Outbox {
     const kept = this.#history.get(comm_id)?.between(first, last) ?? [];
     const oldest = kept[0]?.number ?? Math.min(last, this.number.get(comm_id) ?? last) + 1;
     if (oldest > first) {
-      this.#options.say(peer.control, { gone: { [comm_id]: oldest - 1 } }, now);
+      this.#options.voice.say(peer.control, { gone: { [comm_id]: oldest - 1 } }, now);
     }
     this.#carryAll(peer, kept, now);
   }
@@ -246,6 +249,25 @@ export class Outbox {
       nbytes += isIts ? size : 0;
     }
     if (batch.length > 0) this.#carry(peer.control, batch, now);
+  }
+
+  /** A peer says up to which number of each comm it has everything; that makes room for more. */
+  confirmed(peer: Peer, seen: Numbers, now: number): void {
+    for (const [comm_id, number] of Object.entries(seen)) {
+      peer.inVain = 0;
+      if (number <= (peer.has.get(comm_id) ?? 0)) continue;
+      peer.has.set(comm_id, number);
+      peer.flight.arrived(comm_id, number);
+      peer.quietSince = now;
+      peer.repeatAt = now + REPEAT; // only for this: who talks may still miss what is repeated
+      this.free(comm_id);
+    }
+    if (!this.isAheadOf(peer)) {
+      peer.repeatAt = Infinity;
+      peer.inVain = 0;
+      peer.isLagging = false;
+    }
+    this.sendQueued(now);
   }
 
   // ---------------------------------------------------------------- forgetting
@@ -431,7 +453,7 @@ export class Outbox {
 
   #carry(carrier: string, messages: readonly Message[], now: number): void {
     const [data, buffers] = againData(messages);
-    this.#options.say(carrier, data, now, buffers);
+    this.#options.voice.say(carrier, data, now, buffers);
   }
 
   #count(message: Message): number {
@@ -464,12 +486,6 @@ export class Outbox {
     this.number.delete(comm_id);
     for (const peer of this.#peers.values()) peer.has.delete(comm_id);
   }
-}
-
-/** Return whose control comm this is; null where it is nobody's. */
-export function peerOf(peers: ReadonlyMap<string, Peer>, comm_id: string): Peer | null {
-  for (const peer of peers.values()) if (peer.control === comm_id) return peer;
-  return null;
 }
 
 function isOpen(message: Message): boolean {

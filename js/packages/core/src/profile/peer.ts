@@ -97,3 +97,9 @@ export type Tell = (
   now: number,
   buffers?: readonly Uint8Array[],
 ) => void;
+
+/** Return whose control comm this is; null where it is nobody's. */
+export function peerOf(peers: ReadonlyMap<string, Peer>, comm_id: string): Peer | null {
+  for (const peer of peers.values()) if (peer.control === comm_id) return peer;
+  return null;
+}

@@ -1,32 +1,26 @@
 /**
- * The sessions of one end: who is there, what they have, and what has to be sent again; the twin of
+ * The sessions of one end, put together: what is said on control comms is read here, and handed on; the twin of
  * `src/tsushin/profile/sessions.py`.
  *
  * Sans-IO, as the router is, with deadlines: messages and `now` (seconds) go in; messages to send, messages
  * to hand on and events come out. It stands between the router and the link, in both directions.
  *
+ * What is to be sent has a route: the lane of a session (`laning.up`), or the standard one.
+ *
  * Without a peer (plain mode, the start state) messages pass as they are; only their number is counted.
  *
- * At a kernel end many frontends are peers; at a frontend the kernel end is the only one. The rules are the
- * same.
+ * Who is there is in `presence.ts`; `outbox.ts` has what is sent, `arrivals.ts` what is received.
  *
- * A peer may have a lane: then what is for it is to be sent by that (`messagesToSend` says which), and when it comes
- * or goes, what the peer has not confirmed is sent again by the new route.
- *
- * Spec: spec/profile.md, "Sessions", "Sequence" and "Lane".
+ * Spec: spec/profile.md, "Sessions" and "Sequence".
  */
-import { RemoteProtocolError, quote } from "../errors.js";
 import { keptBytes } from "../protocol/inbox.js";
 import type { Limits } from "../protocol/limits.js";
 import { DEFAULT_LIMITS } from "../protocol/limits.js";
-import type { Channel, Header, JsonObject, Message } from "../protocol/messages.js";
-import { isJsonObject, msgType, newMessage, sessionOf } from "../protocol/messages.js";
-import { ACK_SOON, Arrivals } from "./arrivals.js";
-import type { Control, Numbers } from "./control.js";
+import type { Channel, Header, Message } from "../protocol/messages.js";
+import { isJsonObject, msgType, sessionOf } from "../protocol/messages.js";
+import type { ArrivalsOptions } from "./arrivals.js";
+import { Arrivals } from "./arrivals.js";
 import {
-  FEATURES,
-  LANE,
-  PROFILE,
   TARGET,
   addressee,
   carried,
@@ -35,21 +29,22 @@ import {
   numberOf,
   readControl,
 } from "./control.js";
-import type { LeftWhy, ProfileEvent } from "./events.js";
+import type { ProfileEvent } from "./events.js";
 import { Flight, waitingFor } from "./flow.js";
-import { Outbox, REPEAT, peerOf } from "./outbox.js";
-import type { Tell } from "./peer.js";
-import { Peer } from "./peer.js";
+import { Laning } from "./laning.js";
+import { Outbox, REPEAT } from "./outbox.js";
+import type { Peer, Tell } from "./peer.js";
+import { Presence } from "./presence.js";
 import type { Emit } from "./routes.js";
 import { Routes } from "./routes.js";
 import { Taking } from "./taking.js";
+import { Voice } from "./voice.js";
 
 const LAGGING = 5.0; // without a word about what is under way; then nobody waits for that peer
 // Then, after 127 s in all, the peer counts as gone. A frontend takes up to 40 s to notice that its link is dead
 // (the WebSocket's pings), and 60 s to make it anew: until then what it missed is kept.
 export const MAX_REPEATS = 6;
-const MAX_SILENT = 64; // peers that are remembered although they answer no more
-const LANE_REPEATS = 3; // without a confirmation, then the lane is not believed in: 7 s
+
 export interface ProfileOptions {
   /** What this end sends on: "iopub" at a kernel, "shell" at a frontend. */
   readonly channel: Channel;
@@ -94,59 +89,46 @@ export class Profile {
   readonly peers = new Map<string, Peer>();
   /** This is a kernel end. */
   readonly isKernel: boolean;
-  /** This end can have lanes. Set before the first hello. */
-  hasLanes = false;
-  /** Of a page: returns other sessions of the same page, which are no plain ones. */
-  also: () => readonly string[] = () => [];
   readonly limits: Limits;
   readonly #options: ProfileOptions;
-  readonly #left: string[];
-  #hasOpened = false; // a frontend: its control comm
+  readonly #voice: Voice;
   readonly #outbox: Outbox;
-  #toldOpen: readonly string[] = []; // a frontend: comms that its hello said are open
-  #outgoing: Outgoing[] = [];
-  #events: ProfileEvent[] = [];
   readonly #arrivals: Arrivals;
+  readonly #presence: Presence;
+  readonly #routes: Routes;
+  /** The lanes that peers have. */
+  readonly laning: Laning;
   /** The comms that are taken up. */
   readonly taking: Taking;
+  #outgoing: Outgoing[] = [];
+  #events: ProfileEvent[] = [];
   #now = 0; // of the last call
   #isAway = false; // a frontend: there is no link, or none that the kernel end was met on
-  readonly #routes: Routes;
-  #marks = 0;
-  readonly #silent = new Map<string, Peer>(); // gone without a word; they may come back
 
   constructor(options: ProfileOptions) {
     this.#options = options;
     this.isKernel = options.channel === "iopub";
     this.limits = options.limits ?? DEFAULT_LIMITS;
-    this.#left = [...(options.left ?? [])];
     const emit: Emit = (message, lane) => void this.#outgoing.push([message, lane]);
-    this.#routes = new Routes({ peers: this.peers, isKernel: this.isKernel, emit });
-    this.#outbox = new Outbox({
-      session: options.session,
-      peers: this.peers,
-      silent: this.#silent,
-      isKernel: this.isKernel,
-      limits: this.limits,
-      max_whole_bytes: options.max_whole_bytes ?? null,
-      routes: this.#routes,
-      say: (comm_id, data, now, buffers) => this.#say(comm_id, data, now, "comm_msg", buffers),
-      event: (event) => this.#events.push(event),
-    });
-    const tell: Tell = (peer, data, now, buffers) => this.#tell(peer, data, now, buffers);
     const event = (one: ProfileEvent) => void this.#events.push(one);
-    this.#arrivals = new Arrivals({
-      session: options.session,
-      peers: this.peers,
-      limits: this.limits,
-      say: (comm_id, data, now) => this.#say(comm_id, data, now),
-      tell,
-      event,
-      takeIn: (peer, message, now) => this.#takeIn(peer, message, now),
-    });
-    const { openComms } = options;
-    const halves = { outbox: this.#outbox, arrivals: this.#arrivals };
-    this.taking = new Taking({ peers: this.peers, ...halves, tell, event, openComms });
+    const { channel, session, epoch, newHeader, openComms, tab, left = [] } = options;
+    const { peers, isKernel, limits } = this;
+    const silent = new Map<string, Peer>();
+    const routes = new Routes({ peers, isKernel, emit });
+    const voice = new Voice({ channel, newHeader, peers, routes });
+    const max_whole_bytes = options.max_whole_bytes ?? null;
+    const shared = { session, peers, silent, isKernel, limits, routes, voice, event };
+    const outbox = new Outbox({ ...shared, max_whole_bytes });
+    const tell: Tell = (peer, data, now, buffers) => outbox.tell(peer, data, now, buffers);
+    const { say } = voice;
+    const takeIn: ArrivalsOptions["takeIn"] = (...args) => this.#takeIn(...args);
+    const arrivals = new Arrivals({ session, peers, limits, say, tell, event, takeIn });
+    const taking = new Taking({ peers, outbox, arrivals, tell, event, openComms });
+    const halves = { outbox, arrivals, taking };
+    this.laning = new Laning({ ...shared, outbox });
+    this.#presence = new Presence({ ...shared, ...halves, epoch, openComms, tab, left });
+    [this.#routes, this.#voice, this.#outbox] = [routes, voice, outbox];
+    [this.#arrivals, this.taking] = [arrivals, taking];
   }
 
   // ---------------------------------------------------------------- asking
@@ -263,28 +245,24 @@ export class Profile {
 
   /** Say that a kernel end is here. A frontend that knows the profile answers with its hello. */
   announce(now: number): void {
-    this.#say(TARGET, { profile: PROFILE }, now);
+    this.#presence.announce(now);
   }
 
   /** Say hello to the kernel end: the first time, or because the link was away. */
   join(now: number): void {
-    for (const session of this.#left.splice(0)) {
-      this.#say(controlId(session), {}, now, "comm_close");
-    }
-    const [peer] = this.peers.values();
-    const control = controlId(this.#options.session);
-    const hello = this.#hello(
-      control,
-      peer === undefined ? {} : { resume: { epoch: peer.epoch, seen: peer.seen() } },
-    );
-    if (this.#options.tab !== undefined) hello.tab = this.#options.tab;
-    const also = this.also();
-    if (also.length > 0) hello.also = also;
-    this.#toldOpen = this.#options.openComms();
-    const msg_type = this.#hasOpened ? "comm_msg" : "comm_open";
-    this.#hasOpened = this.#outbox.awaitsPeer = true;
-    this.#sayBesideLanes(control, hello, now, msg_type);
+    this.#presence.join(now);
     this.resume(now);
+  }
+
+  /** Say goodbye: nothing is waited for any more, here or there. */
+  leave(now: number): void {
+    this.#presence.leave(now);
+  }
+
+  /** Forget everything: the other end's life is over, or ours is. */
+  reset(): void {
+    this.#isAway = false;
+    this.#presence.reset(this.#now);
   }
 
   /**
@@ -311,95 +289,17 @@ export class Profile {
     }
   }
 
-  /** Say goodbye: nothing is waited for any more, here or there. */
-  leave(now: number): void {
-    if (this.#hasOpened) this.#say(controlId(this.#options.session), {}, now, "comm_close");
-    for (const peer of [...this.peers.values()]) {
-      if (this.isKernel) this.#say(peer.control, {}, now, "comm_close");
-      this.#drop(peer, "goodbye");
-    }
-    this.#endAsking();
-  }
-
-  /** Forget everything: the other end's life is over, or ours is. */
-  reset(): void {
-    this.#isAway = false;
-    this.#outbox.reset();
-    for (const peer of [...this.peers.values()]) this.#drop(peer, "new life");
-    this.#silent.clear();
-    this.#endAsking();
-  }
-
-  #endAsking(): void {
-    this.#outbox.awaitsPeer = this.#hasOpened = false;
-    if (this.peers.size === 0) this.#outbox.forgetHistory();
-  }
-
-  #hello(control: string, rest: JsonObject): JsonObject {
-    const { session, epoch, openComms } = this.#options;
-    const sent = this.#outbox.numbersOn(control);
-    const open = openComms();
-    const features = this.hasLanes ? [...FEATURES, LANE] : FEATURES;
-    return { profile: PROFILE, features, session, epoch, open, sent, ...rest };
-  }
-
   // ---------------------------------------------------------------- lanes
+
+  /** This end can have lanes. `also` is of a page: returns other sessions of the same page, which are no plain ones. */
+  useLanes(also: () => readonly string[] = () => []): void {
+    this.#presence.hasLanes = true;
+    this.#presence.also = also;
+  }
 
   /** At a kernel end: a session sent a request that frontends send, and it may know no profile. */
   heardPlain(session: string): void {
     this.#routes.heardPlain(session);
-  }
-
-  /** At a frontend: ask for a lane (the event "lane offered"); `origin` is the page's, "" where it is none. */
-  askLane(origin: string, now: number): void {
-    if (this.peers.size > 0)
-      this.#sayBesideLanes(controlId(this.#options.session), { lane_ask: { origin } }, now);
-  }
-
-  /** At a kernel end: tell a peer how to get its lane; port 0 says that there is none. */
-  offerLane(session: string, port: number, token: string, now: number): void {
-    const peer = this.peers.get(session);
-    if (peer !== undefined)
-      this.#sayBesideLanes(peer.control, { lane_offer: { port, token } }, now);
-  }
-
-  /** A peer has a lane from now on; false where it is not there. */
-  laneUp(session: string, now: number): boolean {
-    return this.#changeRoute(session, now, true);
-  }
-
-  /** A peer has no lane any more; false where it is not there. */
-  laneDown(session: string, now: number): boolean {
-    return this.#changeRoute(session, now, false);
-  }
-
-  #changeRoute(session: string, now: number, hasLane: boolean): boolean {
-    const peer = this.peers.get(session);
-    if (peer === undefined) return false;
-    peer.hasLane = hasLane;
-    this.#routes.update();
-    peer.repeats = peer.inVain = 0;
-    peer.quietSince = now;
-    peer.repeatAt = this.#outbox.isAheadOf(peer) ? now + REPEAT : Infinity;
-    this.#outbox.changeRoute(peer, now);
-    return true;
-  }
-
-  /** Say whether a lane has taken messages of users' that are not confirmed. */
-  isAheadByLane(): boolean {
-    return this.#routes.laned.some((peer) => this.#outbox.isAheadByLane(peer));
-  }
-
-  /** Ask a peer to say when all that was sent to it has arrived (the event "marked"); return the mark. */
-  mark(session: string, now: number): number {
-    this.#marks += 1;
-    this.#say(this.peers.get(session)?.control ?? "", { mark: this.#marks }, now);
-    return this.#marks;
-  }
-
-  #wantLane({ session, features }: Peer): void {
-    if (this.isKernel || !this.hasLanes || !features.includes(LANE)) return;
-    this.#events.push({ type: "lane wanted", session });
   }
 
   /** At a frontend: nobody can be told anything. */
@@ -407,23 +307,16 @@ export class Profile {
     return this.#isAway && this.#routes.laned.length === 0;
   }
 
-  // ---------------------------------------------------------------- saying
+  // ---------------------------------------------------------------- what becomes of comms and requests
 
   /** Tell peers (one, or all) that these comms, which they opened, are open here. */
   accept(comm_ids: readonly string[], now: number, session: string | null = null): void {
-    for (const peer of this.peers.values()) {
-      if (session !== null && session !== peer.session) continue;
-      peer.accepted.push(...comm_ids);
-      peer.ackAt = Math.min(peer.ackAt, now + ACK_SOON);
-    }
+    this.#arrivals.accept(comm_ids, now, session);
   }
 
   /** Tell peers that there is no target here for these comms. */
   refuse(comm_ids: readonly string[], now: number): void {
-    for (const peer of this.peers.values()) {
-      peer.refused.push(...comm_ids);
-      peer.ackAt = Math.min(peer.ackAt, now + ACK_SOON);
-    }
+    this.#arrivals.refuse(comm_ids, now);
   }
 
   /**
@@ -436,49 +329,14 @@ export class Profile {
       return id === comm_id && isJsonObject(ours) && ours.req === req;
     }, now);
     for (const peer of this.peers.values()) {
-      if (peer.session !== but) this.#tell(peer, { cancel: [[comm_id, req]] }, now);
+      if (peer.session !== but) this.#outbox.tell(peer, { cancel: [[comm_id, req]] }, now);
     }
   }
 
   /** Tell a peer how many parts of its answer were taken in all. */
   credit(comm_id: string, req: string, taken: number, now: number, session: string): void {
     const peer = this.peers.get(session);
-    if (peer !== undefined) this.#tell(peer, { credit: [[comm_id, req, taken]] }, now);
-  }
-
-  /** Say something that is out of date soon, or was asked for and is asked for again. */
-  #say(
-    comm_id: string,
-    data: JsonObject,
-    now: number,
-    msg_type = "comm_msg",
-    buffers: readonly Uint8Array[] = [],
-  ): void {
-    const message = this.#controlMessage(comm_id, data, now, msg_type, buffers);
-    this.#routes.sendTo(peerOf(this.peers, comm_id), message);
-  }
-
-  /** Say something by the standard route: the peer's lane may be gone, and only the peer knows. */
-  #sayBesideLanes(comm_id: string, data: JsonObject, now: number, msg_type = "comm_msg"): void {
-    this.#outgoing.push([this.#controlMessage(comm_id, data, now, msg_type, []), null]);
-  }
-
-  /** Say something that has to arrive. */
-  #tell(peer: Peer, data: JsonObject, now: number, buffers: readonly Uint8Array[] = []): void {
-    this.#outbox.tell(this.#controlMessage(peer.control, data, now, "comm_msg", buffers), now);
-  }
-
-  #controlMessage(
-    comm_id: string,
-    data: JsonObject,
-    now: number,
-    msg_type: string,
-    buffers: readonly Uint8Array[],
-  ): Message {
-    const target = msg_type === "comm_open" ? { target_name: TARGET } : {};
-    const content = { comm_id, data, ...target };
-    const header = this.#options.newHeader(msg_type, now);
-    return newMessage(this.#options.channel, header, { content, buffers });
+    if (peer !== undefined) this.#outbox.tell(peer, { credit: [[comm_id, req, taken]] }, now);
   }
 
   // ---------------------------------------------------------------- time
@@ -500,26 +358,19 @@ export class Profile {
     if (Object.keys(ahead).length === 0) {
       peer.repeatAt = Infinity;
     } else if (peer.repeats >= MAX_REPEATS) {
-      this.#drop(peer, "silent");
+      this.#presence.drop(peer, "silent", now);
     } else {
       peer.repeats += 1;
       peer.inVain += 1;
-      if (this.isKernel && peer.inVain === LANE_REPEATS && peer.features.includes(LANE)) {
-        this.offerLane(peer.session, 0, "", now); // it may believe in one that is not there
-      }
-      if (peer.hasLane) {
-        // It may be the lane alone that is silent: whether the peer is shows without it.
-        if (peer.inVain >= LANE_REPEATS) {
-          this.#events.push({ type: "lane silent", session: peer.session });
-        }
-        // A frontend has nobody else to go on for: what it sends waits.
-      } else if (this.isKernel && now - peer.quietSince >= LAGGING) {
+      this.laning.doubt(peer, now);
+      // A frontend has nobody else to go on for: what it sends waits.
+      if (this.isKernel && !peer.hasLane && now - peer.quietSince >= LAGGING) {
         peer.isLagging = true;
         peer.flight = new Flight();
         this.#outbox.sendQueued(now);
       }
       peer.repeatAt = now + REPEAT * 2 ** peer.repeats;
-      this.#say(peer.control, { sent: ahead }, now);
+      this.#voice.say(peer.control, { sent: ahead }, now);
     }
   }
 
@@ -528,16 +379,16 @@ export class Profile {
   #receiveControl(message: Message, comm_id: string, now: number): Message[] {
     if (comm_id === TARGET) return this.#receiveForAll(message, now);
     if (!this.isKernel && comm_id !== controlId(this.#options.session)) return []; // another's
-    let peer: Peer | null = this.#peerOf(comm_id);
+    let peer: Peer | null = this.#presence.heard(comm_id);
     if (msgType(message) === "comm_close") {
-      this.#receiveGoodbye(peer);
+      this.#presence.part(peer, now);
       return [];
     }
     const control = readControl(message);
-    if (control.profile > 0) peer = this.#meet(control, comm_id, now);
+    if (control.profile > 0) peer = this.#presence.meet(control, comm_id, now);
     if (peer === null) {
       // It knows us from before; what it says can mean nothing here. It shall begin anew.
-      if (this.isKernel) this.#say(comm_id, {}, now, "comm_close");
+      if (this.isKernel) this.#voice.sayGoodbye(comm_id, now);
       return [];
     }
     if (numberOf(message) !== null) return this.#arrivals.receive(message, now);
@@ -552,126 +403,12 @@ export class Profile {
     return [...again.flatMap((one) => this.#arrivals.receive(one, now)), ...this.released()];
   }
 
-  /** Return whose control comm this is; one that was silent is here again. */
-  #peerOf(comm_id: string): Peer | null {
-    for (const peer of this.#silent.values()) {
-      if (peer.control !== comm_id) continue;
-      this.#silent.delete(peer.session);
-      this.peers.set(peer.session, peer);
-      this.#routes.update();
-      const { session, features, tab } = peer;
-      this.#events.push({ type: "joined", session, features, recovered: true, tab });
-      this.#wantLane(peer);
-      return peer;
-    }
-    return peerOf(this.peers, comm_id);
-  }
-
-  #receiveGoodbye(peer: Peer | null): void {
-    const wasAsking = this.#outbox.awaitsPeer;
-    if (peer !== null) this.#drop(peer, "goodbye");
-    if (this.isKernel) return;
-    this.#endAsking();
-    if (wasAsking) this.#events.push({ type: "declined" });
-  }
-
-  /** Take in a hello. Null where everything has to begin anew. */
-  #meet(hello: Control, comm_id: string, now: number): Peer | null {
-    if (hello.session === "" || hello.epoch === "") {
-      throw new RemoteProtocolError(`${TARGET}: hello: expected session and epoch`);
-    }
-    const control = controlId(hello.session);
-    if (this.isKernel && comm_id !== control) {
-      const about = `expected the comm id ${quote(control)}, got ${quote(comm_id)}`;
-      throw new RemoteProtocolError(`${TARGET}: hello: ${about}`);
-    }
-    this.#routes.met([hello.session, ...hello.also]);
-    const known = this.#silent.get(hello.session) ?? this.peers.get(hello.session) ?? null;
-    this.#silent.delete(hello.session);
-    if (known !== null) {
-      this.peers.set(known.session, known);
-      this.#routes.update();
-    }
-    this.#outbox.awaitsPeer = false;
-    const peer = this.isKernel
-      ? this.#meetFrontend(hello, comm_id, known, now)
-      : this.#meetKernel(hello, comm_id, known, now);
-    if (peer === null) return null;
-    if (hello.open.length > 0) {
-      this.#events.push({ type: "accepted", session: peer.session, comm_ids: hello.open });
-    }
-    this.#wantLane(peer);
-    peer.repeats = 0;
-    peer.repeatAt = this.#outbox.isAheadOf(peer) ? now + REPEAT : Infinity;
-    return peer;
-  }
-
-  /** At a kernel end: a frontend is here, or here again; it gets our hello. */
-  #meetFrontend(hello: Control, comm_id: string, before: Peer | null, now: number): Peer {
-    const { resume } = hello;
-    let known = before;
-    if (known !== null && !(resume?.epoch === this.#options.epoch && known.epoch === hello.epoch)) {
-      this.#drop(known, "new life");
-      known = null;
-    }
-    const peer = known ?? this.#newPeer(hello, comm_id, new Map(this.#outbox.number));
-    if (known !== null) {
-      peer.open = new Set(hello.open);
-      this.#receiveSeen(peer, resume?.seen ?? {}, now);
-    }
-    const recovered = known !== null || resume === null;
-    const { session } = peer;
-    const { features, tab } = hello;
-    this.#events.push({ type: "joined", session, features, recovered, tab });
-    this.#sayBesideLanes(comm_id, this.#hello(comm_id, { recovered, seen: peer.seen() }), now);
-    return peer;
-  }
-
-  /** At a frontend: the kernel end answers our hello. */
-  #meetKernel(hello: Control, comm_id: string, before: Peer | null, now: number): Peer | null {
-    let known = before;
-    // A frontend has one kernel end; the next one may have another session, too.
-    const isAnother = [...this.peers.values()].some(({ epoch }) => epoch !== hello.epoch);
-    if (isAnother) {
-      this.reset();
-      this.#events.push({ type: "restarted" });
-      return null;
-    }
-    if (known !== null && !hello.recovered) {
-      this.#tellGaps(known.seen(), hello.sent);
-      this.#drop(known, "new life", true);
-      known = null;
-    }
-    // What left since our hello is on its way; the hello says what has come of the rest.
-    const peer = known ?? this.#newPeer(hello, comm_id, new Map());
-    const { features, recovered, tab } = hello;
-    this.#events.push({ type: "joined", session: peer.session, features, recovered, tab });
-    // What opened between the hello and now, nobody was there to be told.
-    const opened = this.#options.openComms().filter((id) => !this.#toldOpen.includes(id));
-    if (opened.length > 0) this.accept(opened, now);
-    return peer;
-  }
-
-  #newPeer(hello: Control, comm_id: string, has: Map<string, number>): Peer {
-    const peer = new Peer(hello, comm_id, has);
-    this.peers.set(peer.session, peer);
-    this.#routes.update();
-    return peer;
-  }
-
-  #tellGaps(seen: Numbers, sent: Numbers): void {
-    for (const [comm_id, last] of Object.entries(sent)) {
-      const missed = last - (seen[comm_id] ?? last);
-      if (missed > 0) this.#events.push({ type: "gap", comm_id, missed });
-    }
-  }
-
   /** Take in a message on a control comm; return users' messages that it brings. */
   #takeIn(peer: Peer, message: Message, now: number): Message[] {
     const control = readControl(message);
     const { again, kept } = carried(control, message.buffers, message.channel);
     peer.repeats = 0;
-    this.#receiveSeen(peer, control.seen, now);
+    this.#outbox.confirmed(peer, control.seen, now);
     const sent = Object.entries(control.sent);
     for (const [comm_id, last] of sent) this.#arrivals.hearOf(peer, comm_id, last, now);
     // It has not heard what we have.
@@ -703,68 +440,7 @@ export class Profile {
       handedOn.push(...this.taking.take(peer, comm_id, number, kept, now));
     }
     for (const comm_id of control.withheld) this.taking.end(comm_id, null);
-    this.#takeInRoute(peer, control, now);
+    this.laning.takeIn(peer, control, now);
     return handedOn;
-  }
-
-  /** Take in what is said of lanes and marks. */
-  #takeInRoute(peer: Peer, control: Control, now: number): void {
-    const { mark, marked, lane_ask: ask, lane_offer: offer } = control;
-    const { session } = peer;
-    if (mark > 0) this.#say(peer.control, { marked: mark }, now);
-    if (marked > 0) this.#events.push({ type: "marked", session, mark: marked });
-    if (ask !== null && this.isKernel) {
-      this.#events.push({ type: "lane asked", session, origin: ask.origin });
-    }
-    if (offer !== null && !this.isKernel) {
-      const isWithdrawn = offer.port === 0 && peer.hasLane;
-      this.#events.push(
-        isWithdrawn
-          ? { type: "lane silent", session }
-          : { type: "lane offered", session, ...offer },
-      );
-    }
-  }
-
-  #receiveSeen(peer: Peer, seen: Numbers, now: number): void {
-    for (const [comm_id, number] of Object.entries(seen)) {
-      peer.inVain = 0;
-      if (number <= (peer.has.get(comm_id) ?? 0)) continue;
-      peer.has.set(comm_id, number);
-      peer.flight.arrived(comm_id, number);
-      peer.quietSince = now;
-      peer.repeatAt = now + REPEAT; // only for this: who talks may still miss what is repeated
-      this.#outbox.free(comm_id);
-    }
-    if (!this.#outbox.isAheadOf(peer)) {
-      peer.repeatAt = Infinity;
-      peer.inVain = 0;
-      peer.isLagging = false;
-    }
-    this.#outbox.sendQueued(now);
-  }
-
-  // ---------------------------------------------------------------- inside: who is gone
-
-  #drop(peer: Peer, why: LeftWhy, keepsHistory = false): void {
-    this.peers.delete(peer.session);
-    peer.hasLane = false;
-    peer.flight.changeRoute(false);
-    this.#routes.update();
-    this.#events.push({ type: "left", session: peer.session, why });
-    if (why === "silent") this.#rememberSilent(peer);
-    if (this.peers.size === 0) this.taking.endAll();
-    if (!keepsHistory) this.#outbox.peerLeft(peer, this.#now, why === "silent");
-  }
-
-  #rememberSilent(peer: Peer): void {
-    peer.ackAt = peer.repeatAt = peer.askAt = Infinity;
-    this.#silent.set(peer.session, peer);
-    if (this.#silent.size <= MAX_SILENT) return;
-    for (const oldest of this.#silent.values()) {
-      this.#silent.delete(oldest.session);
-      this.#outbox.forgetNumber(oldest.control);
-      return;
-    }
   }
 }
