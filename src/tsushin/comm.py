@@ -3,6 +3,8 @@
 Conveniences live here, above the strict table of ``protocol/states.py``: ``close()`` twice is a no-op,
 registering a handler returns the handler.
 
+One piece, because a comm is one object to who uses it; half of these lines are what they read of it.
+
 Spec: Jupyter messaging, "Custom Messages".
 """
 

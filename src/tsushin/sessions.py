@@ -2,6 +2,8 @@
 
 ``profile/sessions.py`` has the rules and touches nothing; here they are driven: messages leave by the host's
 ``send``, deadlines become timers of the ``Runtime``, and events reach who has to know.
+
+One piece, because whatever is asked here takes the same lock, sends what came of it and meets its events.
 """
 
 from __future__ import annotations

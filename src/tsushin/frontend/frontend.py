@@ -6,6 +6,8 @@ waits: executions, requests, expected opens and messages, and every comm's ``on_
 
 Everything here runs on the loop it was made on; ``comm_manager`` and its comms may be used from any thread.
 
+One piece, because what ends the kernel or the link has to reach everything that waits here.
+
 Spec: Jupyter messaging, "Execute", "Comm info", "Kernel info", "Kernel interrupt".
 """
 

@@ -10,6 +10,8 @@ What arrives goes one of four ways (DESIGN 6, "Delivery"):
 
 A message that opens nothing known, or belongs to no open comm, is left to its turn: the cell or a request
 before it may be about to register what it is for.
+
+One piece, because the order of what goes which way is settled under one lock.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@
  * The host feeds it arriving messages (`receive`) and gives it two things: `send`, which takes a message
  * to the peer without waiting, and a `Runtime`. The rules are the router's; here they meet user code.
  *
+ * One piece, because every part of it works on the same registry.
+ *
  * Spec: Jupyter messaging, "Custom Messages".
  */
 import type { Buffers, CommOptions, CommOwner, Data } from "./comm.js";

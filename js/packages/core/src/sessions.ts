@@ -4,6 +4,8 @@
  *
  * `profile/sessions.ts` has the rules and touches nothing; here they are driven: messages leave by the host's
  * `send`, deadlines become timers of the `Runtime`, and events reach who has to know.
+ *
+ * One piece, because whatever is asked here sends what came of it and meets its events.
  */
 import { NoPeer, RemoteProtocolError, TransportError, TsushinError, quote } from "./errors.js";
 import type { WaitOptions } from "./expected.js";

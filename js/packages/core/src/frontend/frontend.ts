@@ -5,6 +5,8 @@
  * (`CommManager`) → kernel status. What ends the kernel or the link reaches everything that waits. A link that
  * broke may be made anew: comms wait for it, where the kernel end knows what it has to send again.
  *
+ * One piece, because what ends the kernel or the link has to reach everything that waits here.
+ *
  * Spec: Jupyter messaging, "Execute", "Comm info", "Kernel info", "Kernel status".
  */
 import type { Comm } from "../comm.js";
