@@ -205,9 +205,7 @@ class Presence:
             peer.repeat_at = now + REPEAT_S if self._outbox.is_ahead_of(peer) else inf
         return peer
 
-    def _meet_frontend(
-        self, hello: Control, comm_id: str, known: Peer | None, now: float
-    ) -> Peer | None:
+    def _meet_frontend(self, hello: Control, comm_id: str, known: Peer | None, now: float) -> Peer:
         """At a kernel end: a frontend is here, or here again; it gets our hello."""
         resume = hello.resume
         is_ours = resume is not None and resume.epoch == self._epoch
