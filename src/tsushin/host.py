@@ -29,7 +29,7 @@ def host_manager() -> Manager:
     Raises:
         NoHost: no kernel runs in this process and nothing is served from it.
     """
-    for finder in _finders:
+    for finder in tuple(_finders):  # what one of them imports may add another
         manager = finder()
         if manager is not None:
             return manager

@@ -7,10 +7,7 @@ import threading
 
 import pytest
 
-import tsushin
-from tsushin import host
-from tsushin.errors import NoHost, Unsupported
-from tsushin.kernel import process
+from tsushin.errors import Unsupported
 from tsushin.kernel.process import ProcessKernel, kernel_of
 from tsushin.protocol.messages import Message, new_header
 from tsushin.testing import comm_pair
@@ -266,30 +263,6 @@ async def test_comms_are_closed_with_the_last_endpoint(kernel, link, page):
     kernel.serving_ends("the second one")
     assert page.kinds() == ["comm_open", "comm_close"]
     assert page.received[1].metadata == {"reason": "the second one"}
-
-
-def test_a_comm_needs_something_served(monkeypatch):
-    monkeypatch.setattr(process, "_own", None)
-    monkeypatch.setattr(host, "_finders", [process._served_manager])
-    manager = process.process_manager()
-    with pytest.raises(NoHost):
-        tsushin.Comm("page")
-    process.process_kernel().serving_begins()
-    assert tsushin.Comm("page").comm_id in manager.comms
-
-
-@pytest.mark.interop
-async def test_in_a_notebooks_kernel_a_comm_belongs_to_the_kernel_even_when_it_serves():
-    code = """
-import tsushin
-serving = tsushin.serve(block=False, manager=tsushin.kernel.process.process_manager())
-comm = tsushin.Comm("page")
-tsushin.comm_manager().get_comm(comm.comm_id) is comm
-"""
-    async with tsushin.connect("python3") as fe:
-        opened = fe.expect_open("page")
-        assert (await fe.execute("import tsushin.kernel.process" + code)).result == "True"
-        assert (await opened).target_name == "page"
 
 
 def test_a_manager_of_another_host_is_refused():

@@ -11,13 +11,14 @@ import pytest
 
 import tsushin
 from endpoint_client import TIMEOUT_S, Client
-from tsushin.kernel.process import ProcessKernel, process_manager
+from tsushin.kernel.own import process_manager
+from tsushin.kernel.process import ProcessKernel
 from tsushin.server import asgi_app, serve
 from tsushin.testing import comm_pair
 
 BLOCKING = """
 import tsushin
-from tsushin.kernel.process import process_manager
+from tsushin.kernel.own import process_manager
 process_manager().register_target("echo", lambda comm, msg: comm.send(msg["content"]["data"]))
 tsushin.serve(token="t")
 print("returned", flush=True)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import tsushin
-from tsushin.kernel.process import process_manager
+from tsushin.kernel.own import process_manager
 
 
 def register(app: typer.Typer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tsushin.kernel.attach import attach, attach_if_kernel, detach
-from tsushin.kernel.host import comm_manager, kernel_manager
+from tsushin.kernel.host import kernel_manager
+from tsushin.kernel.own import comm_manager
 
 __all__ = ["attach", "attach_if_kernel", "comm_manager", "detach", "kernel_manager"]

@@ -1,4 +1,4 @@
-"""Whose comms are a process's comms: those of its kernel, else its own."""
+"""What runs in this process: a kernel, or a marimo notebook's session, and its comms."""
 
 from __future__ import annotations
 
@@ -16,21 +16,6 @@ def kernel_manager() -> CommManager | None:
         return None
     session = running_session()
     return session.manager if session is not None else attach_to_running() or provided_manager()
-
-
-def comm_manager() -> CommManager:
-    """Return this process's manager.
-
-    In a running ipykernel it is the kernel's, attached by this call if need be; in a marimo notebook its
-    session's. Elsewhere, and where ``TSUSHIN_DISABLE=1`` forbids attaching, it is the process's own, which
-    ``serve()`` and ``asgi_app()`` serve.
-    """
-    found = kernel_manager()
-    if found is not None:
-        return found
-    from tsushin.kernel.process import process_manager  # noqa: PLC0415 (a kernel does not need it)
-
-    return process_manager()
 
 
 def poll() -> int:

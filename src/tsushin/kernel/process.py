@@ -21,12 +21,10 @@ from concurrent.futures import Future
 from typing import Any
 from uuid import uuid4
 
-from tsushin import host
 from tsushin.errors import RemoteProtocolError, Unsupported
 from tsushin.kernel.answers import Answers
 from tsushin.kernel.end import Frames, Page
 from tsushin.kernel.handled import handled, handling, is_handled
-from tsushin.kernel.host import kernel_manager
 from tsushin.loop_runtime import LoopRuntime
 from tsushin.manager import CommManager
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
@@ -262,26 +260,6 @@ class ProcessLink:
         self._kernel.detach(self._page)
 
 
-# ---------------------------------------------------------------------- the process's own
-
-_own: ProcessKernel | None = None
-_own_lock = threading.Lock()
-
-
-def process_kernel() -> ProcessKernel:
-    """Return this process's own kernel end; one for the whole process, made on first use."""
-    global _own  # noqa: PLW0603 (one process, one kernel end)
-    with _own_lock:
-        if _own is None:
-            _own = ProcessKernel()
-        return _own
-
-
-def process_manager() -> CommManager:
-    """Return the manager that ``serve()`` and ``asgi_app()`` serve. Register targets on it first."""
-    return process_kernel().manager
-
-
 def kernel_of(manager: CommManager) -> ProcessKernel:
     """Return the kernel end whose manager this is.
 
@@ -294,13 +272,3 @@ def kernel_of(manager: CommManager) -> ProcessKernel:
         "manager: expected a plain process's, as comm_manager() gives where no kernel runs, "
         f"got one whose handlers run in a {type(manager.runtime).__name__}"
     )
-
-
-def _served_manager() -> CommManager | None:
-    """Find the manager for ``Comm``, once something serves or has served it; a kernel here comes first."""
-    if _own is None or not _own.is_hosting:
-        return None
-    return kernel_manager() or _own.manager
-
-
-host.add_finder(_served_manager)

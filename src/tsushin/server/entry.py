@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Literal, overload
 
 from tsushin.errors import quote
-from tsushin.kernel.process import ProcessKernel, kernel_of, process_kernel
+from tsushin.kernel.own import process_kernel
+from tsushin.kernel.process import ProcessKernel, kernel_of
 from tsushin.manager import CommManager
 from tsushin.protocol.limits import DEFAULT_LIMITS, Limits
 from tsushin.server.app import Endpoint
