@@ -15,7 +15,7 @@ demo: ## a real kernel and a real page, to watch comms open from both ends
 test: ## every test; installs all it needs, Chromium included
 	@$(PYTHON) tools/prepare.py test
 	@$(RUN) tools/node.py test
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n auto --dist loadfile
 
 check: ## linters, type checkers, import contracts and the project's own rules
 	@$(PYTHON) tools/prepare.py check

@@ -26,8 +26,8 @@ BUILT = [
     SOURCE / "server" / "static",  # the page of `tsushin demo`, and tsushin.js
     SOURCE / "kernel" / "static",  # the module of `tsushin.bridge()`
 ]
-LOCK = JS / "package-lock.json"
-INSTALLED = JS / "node_modules" / ".tsushin-lock"
+# Packages of other projects that tests in Node are made with.
+TEST_FOLDER = ROOT / "tests" / "interop" / "node"
 
 # Vitest and the type checker need it, and it is the oldest one still maintained.
 MIN_NODE_MAJOR = 20
@@ -68,21 +68,21 @@ def _major(node: str) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def npm(*args: str) -> None:
-    """Run npm in ``js/``; its output is ours.
+def npm(*args: str, folder: Path = JS) -> None:
+    """Run npm in a folder; its output is ours.
 
     Raises:
         NodeMissing: there is no Node.
         subprocess.CalledProcessError: npm failed.
     """
-    folder = find_node()
-    if folder is None:
+    place = find_node()
+    if place is None:
         raise NodeMissing
     # npm starts `node` by name, so its folder goes first.
-    env = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+    env = {**os.environ, "PATH": f"{place}{os.pathsep}{os.environ.get('PATH', '')}"}
     say(f"npm {' '.join(args)}")
-    command = shutil.which("npm", path=str(folder)) or "npm"
-    subprocess.run([command, *args], cwd=JS, env=env, check=True)
+    command = shutil.which("npm", path=str(place)) or "npm"
+    subprocess.run([command, *args], cwd=folder, env=env, check=True)
 
 
 def say(text: str) -> None:
@@ -116,13 +116,19 @@ def _remove_built() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def install() -> None:
-    """Install the npm packages of the lock file, unless that was done."""
-    wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    if INSTALLED.exists() and INSTALLED.read_text() == wanted:
+def install(folder: Path = JS, *options: str) -> None:
+    """Install the npm packages of a folder's lock file, unless that was done."""
+    wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    installed = folder / "node_modules" / ".tsushin-lock"
+    if installed.exists() and installed.read_text() == wanted:
         return
-    npm("ci", "--no-progress")
-    INSTALLED.write_text(wanted)
+    npm("ci", "--no-progress", *options, folder=folder)
+    installed.write_text(wanted)
+
+
+def install_for_tests() -> None:
+    """Install what tests in Node are made with, unless that was done."""
+    install(TEST_FOLDER, "--ignore-scripts")
 
 
 def build() -> None:
@@ -149,7 +155,7 @@ def main(action: str) -> int:
         "install": install,
         "build": build,
         "check": lambda: (install(), npm("run", "check")),
-        "test": lambda: (install(), npm("test")),
+        "test": lambda: (install(), install_for_tests(), npm("test")),
     }
     try:
         actions[action]()

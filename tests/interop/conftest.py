@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-import os
+import fcntl
 import shutil
-import subprocess
 
 import pytest
 
 import node as node_tools
-from interop.node_folder import FOLDER
+from node import TEST_FOLDER as FOLDER
 from processes import jupyter_server
 from tsushin.frontend.rest import Server
-
-INSTALLED = FOLDER / "node_modules" / ".package-lock.json"
-LOCK = FOLDER / "package-lock.json"
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +32,7 @@ def node():
     """Path of ``node``, after installing what the lock file names."""
     folder = node_tools.find_node()
     assert folder is not None, "no Node on PATH: make test installs one"
-    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
-    if not INSTALLED.exists() or INSTALLED.stat().st_mtime < LOCK.stat().st_mtime:
-        npm = shutil.which("npm", path=path)
-        subprocess.run([npm, "ci", "--ignore-scripts", "--no-progress"], cwd=FOLDER, check=True)
-    return shutil.which("node", path=path)
+    with (FOLDER / "package-lock.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of tests that run side by side, one installs
+        node_tools.install_for_tests()
+    return shutil.which("node", path=str(folder))

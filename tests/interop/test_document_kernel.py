@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from interop.node_folder import FOLDER
+from node import TEST_FOLDER as FOLDER
 from tsushin.frontend.rest import Server
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(60)]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from interop.node_folder import FOLDER
 from interop.test_no_loss import OPEN
+from node import TEST_FOLDER as FOLDER
 from processes import free_port, jupyter_server
 from proxies import Proxy
 from tsushin import connect

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from interop.node_folder import FOLDER
+from node import TEST_FOLDER as FOLDER
 from tsushin.kernel.process import ProcessKernel
 from tsushin.server import serve
 
