@@ -1,5 +1,7 @@
 # Every command of this project. Recipes are short: the work is in tools/, readable on its own.
 PYTHON ?= python3
+# Test files that run side by side; 0: one after the other, as on two cores, which Chromium fills.
+JOBS ?= 0
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
@@ -12,10 +14,10 @@ demo: ## a real kernel and a real page, to watch comms open from both ends
 	@$(PYTHON) tools/prepare.py demo
 	@.venv/bin/tsushin demo
 
-test: ## every test; installs all it needs, Chromium included
+test: ## every test; installs all it needs, Chromium too; JOBS=4: side by side
 	@$(PYTHON) tools/prepare.py test
 	@$(RUN) tools/node.py test
-	@$(RUN) -m pytest -n auto --dist loadfile
+	@$(RUN) -m pytest -n $(JOBS) --dist loadfile
 
 check: ## linters, type checkers, import contracts and the project's own rules
 	@$(PYTHON) tools/prepare.py check

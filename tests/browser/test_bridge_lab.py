@@ -35,7 +35,11 @@ f = get_ipython().kernel.comm_manager.register_target("kernel-echo", echo)
 """
 
 
-@pytest.fixture(scope="module", params=["lab", "notebook"])
+# Notebook 7 is made of the same parts: one feature after the other is tried in both by test_every_frontend.
+APPS = ("lab", pytest.param("notebook", marks=pytest.mark.matrix))
+
+
+@pytest.fixture(scope="module", params=APPS)
 def server(request, tmp_path_factory):
     with lab_server(tmp_path_factory.mktemp(request.param), request.param) as url:
         yield url, request.param

@@ -14,7 +14,7 @@ from browser.notebook_page import NotebookPage
 pytestmark = [pytest.mark.browser, pytest.mark.interop, pytest.mark.timeout(90)]
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.ipynb"))
-FRONTENDS = ("lab", "notebook")
+FRONTENDS = ("lab", pytest.param("notebook", marks=pytest.mark.matrix))
 # As `pip install tsushin` leaves it: nothing is attached before a cell asks for it.
 PLAIN = Kernel("plain", is_attached=False)
 

@@ -47,7 +47,7 @@ def host(request, tmp_path_factory):
         yield host
 
 
-@pytest.mark.parametrize("app", ["lab", "notebook"])
+@pytest.mark.parametrize("app", ["lab", pytest.param("notebook", marks=pytest.mark.matrix)])
 def test_a_notebooks_page_is_answered_by_its_lane(browser, host, app):
     with browser.new_context() as context:
         notebook = NotebookPage(context.new_page(), host, app, NAME).open()

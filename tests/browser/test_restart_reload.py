@@ -12,7 +12,7 @@ from browser.notebook_page import NotebookPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.interop, pytest.mark.timeout(120)]
 
-FRONTENDS = ("lab", "notebook")
+FRONTENDS = ("lab", pytest.param("notebook", marks=pytest.mark.matrix))
 
 # `kept` outlives no reload: what is in it was noted by this document.
 REGISTER = """%%javascript

@@ -34,7 +34,7 @@ def run(*command):
         env=ENV,
         capture_output=True,
         text=True,
-        timeout=WAIT_S,
+        timeout=2 * WAIT_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
