@@ -197,7 +197,7 @@ class Presence:
         meet = self._meet_frontend if self._is_kernel else self._meet_kernel
         peer = meet(hello, comm_id, known, now)
         if peer is not None:
-            peer.open = set(hello.open)
+            peer.open = set(self._outbox.as_known(hello.open))
             if hello.open:
                 self._event(Accepted(peer.session, hello.open))
             self._want_lane(peer)
