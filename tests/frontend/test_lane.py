@@ -174,6 +174,15 @@ async def test_an_offer_that_does_not_come_is_asked_for_again(world, monkeypatch
     await until(lambda: world.ups == 1)
 
 
+async def test_another_kernel_end_is_asked_at_once_whatever_the_one_before_owes(world):
+    world.lanes.asked, asked = (lambda session, origin: None), world.lanes.asked  # it is ending
+    world.lane.wanted()
+    await until(lambda: world.asks == [""])
+    world.lanes.asked = asked
+    await world.up()
+    assert (world.asks, world.ups) == (["", ""], 1)
+
+
 async def test_offers_nobody_waits_for_are_passed_over(world):
     world.lane.offered(1, "token")
     await world.up()

@@ -110,8 +110,12 @@ class FrontendLane:
     # ------------------------------------------------------------------ inside
 
     def _begin(self) -> None:
-        if self._keeping is None or self._keeping.done():
-            self._keeping = self._loop.create_task(self._keep(), name="tsushin lane")
+        """Have a lane, from now on. What was asked of a kernel end before this one is answered by nobody."""
+        if self._keeping is not None and not self._keeping.done():
+            if self._link is not None:
+                return
+            self._keeping.cancel()
+        self._keeping = self._loop.create_task(self._keep(), name="tsushin lane")
 
     def _take_offer(self, port: int, token: str) -> None:
         if self._offer is not None and not self._offer.done():
@@ -124,7 +128,7 @@ class FrontendLane:
     async def _keep(self) -> None:
         """Have a lane, as long as there is a kernel end that has lanes."""
         failures, pause, has_worked = 0, FIRST_PAUSE_S, False
-        while (peer := self._peer()) is not None:
+        while self._peer() is not None:
             link = await self._connect()
             if link is None:
                 failures += 1
@@ -132,7 +136,7 @@ class FrontendLane:
                     return
             else:
                 failures, pause, has_worked = 0, FIRST_PAUSE_S, True
-                await self._use(link, peer)
+                await self._use(link, self._peer() or "")
             await asyncio.sleep(pause)
             pause = min(2 * pause, LAST_PAUSE_S)
 

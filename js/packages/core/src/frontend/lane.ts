@@ -53,8 +53,10 @@ export class FrontendLane implements Lanes {
 
   // ---------------------------------------------------------------- Lanes
 
+  /** What was asked of a kernel end before this one is answered by nobody. */
   wanted(): void {
-    if (this.#keeping !== null) return;
+    if (this.#keeping !== null && this.#link !== null) return;
+    this.#keeping?.abort();
     const keeping = (this.#keeping = new AbortController());
     void this.#keep(keeping.signal).finally(() => {
       if (this.#keeping === keeping) this.#keeping = null;

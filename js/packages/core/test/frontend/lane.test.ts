@@ -134,6 +134,17 @@ describe("a lane", () => {
     expect(await world.pass(0)).toEqual(["way 0", "up"]);
   });
 
+  it("is asked for at once of another kernel end, whatever the one before owes", async () => {
+    const world = new World("works");
+    const offered = vi.spyOn(world.lane, "offered").mockImplementation(() => undefined); // it is ending
+    world.lane.wanted();
+    expect(await world.pass(1)).toEqual([]);
+    offered.mockRestore();
+    world.lane.wanted();
+    expect(await world.pass(0)).toEqual(["way 0", "up"]);
+    expect(await world.pass(600)).toEqual([]);
+  });
+
   it("is closed where the kernel end went while it was connected to", async () => {
     const world = new World("works");
     world.lane.wanted();
