@@ -67,7 +67,7 @@ class World:
             self.lanes.asked("s", origin)
 
     def lane_up(self, session, send):
-        assert session == "kernel"
+        assert session == self.peer
         self.ups += 1
         self.send = send
         return self.is_welcome
@@ -178,7 +178,10 @@ async def test_another_kernel_end_is_asked_at_once_whatever_the_one_before_owes(
     world.lanes.asked, asked = (lambda session, origin: None), world.lanes.asked  # it is ending
     world.lane.wanted()
     await until(lambda: world.asks == [""])
-    world.lanes.asked = asked
+    world.lane.wanted()  # it says hello again: it was asked
+    await asyncio.sleep(0.05)
+    assert world.asks == [""]
+    world.lanes.asked, world.peer = asked, "another"
     await world.up()
     assert (world.asks, world.ups) == (["", ""], 1)
 

@@ -78,6 +78,7 @@ class FrontendLane:
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._keeping: asyncio.Task[None] | None = None
+        self._asked: str | None = None  # the kernel end that it was begun for
         self._offer: asyncio.Future[tuple[int, str]] | None = None
         self._link: Transport | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -112,9 +113,10 @@ class FrontendLane:
     def _begin(self) -> None:
         """Have a lane, from now on. What was asked of a kernel end before this one is answered by nobody."""
         if self._keeping is not None and not self._keeping.done():
-            if self._link is not None:
+            if self._link is not None or self._asked == self._peer():
                 return
             self._keeping.cancel()
+        self._asked = self._peer()
         self._keeping = self._loop.create_task(self._keep(), name="tsushin lane")
 
     def _take_offer(self, port: int, token: str) -> None:

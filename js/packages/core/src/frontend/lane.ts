@@ -44,6 +44,7 @@ export interface LaneKeeping {
 export class FrontendLane implements Lanes {
   readonly #options: LaneKeeping;
   #keeping: AbortController | null = null; // ends all that is done for a lane
+  #asked: string | null = null; // the kernel end that this was begun for
   #offer: Expected<Offer> | null = null;
   #link: Transport | null = null;
 
@@ -55,8 +56,10 @@ export class FrontendLane implements Lanes {
 
   /** What was asked of a kernel end before this one is answered by nobody. */
   wanted(): void {
-    if (this.#keeping !== null && this.#link !== null) return;
+    const peer = this.#options.peer();
+    if (this.#keeping !== null && (this.#link !== null || this.#asked === peer)) return;
     this.#keeping?.abort();
+    this.#asked = peer;
     const keeping = (this.#keeping = new AbortController());
     void this.#keep(keeping.signal).finally(() => {
       if (this.#keeping === keeping) this.#keeping = null;

@@ -139,7 +139,10 @@ describe("a lane", () => {
     const offered = vi.spyOn(world.lane, "offered").mockImplementation(() => undefined); // it is ending
     world.lane.wanted();
     expect(await world.pass(1)).toEqual([]);
+    world.lane.wanted(); // it says hello again: it was asked
+    expect(await world.pass(1)).toEqual([]);
     offered.mockRestore();
+    world.peer = "another";
     world.lane.wanted();
     expect(await world.pass(0)).toEqual(["way 0", "up"]);
     expect(await world.pass(600)).toEqual([]);
