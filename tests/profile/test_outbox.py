@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lanes import Lanes, MemoryLane, pass_time, run
+from lanes import MemoryLane, pass_time, run
 from tsushin.errors import LimitExceeded, NoPeer
 from tsushin.profile.control import TARGET, control_id, is_control
 from tsushin.profile.pieces import CUT_ABOVE_BYTES, PIECE_BYTES
@@ -327,17 +327,6 @@ def test_carriers_of_a_kernel_end_have_the_id_that_every_session_listens_to(pair
 
 
 # ------------------------------------------------------------------ lanes
-
-
-@pytest.fixture
-def laned(pair):
-    """The pair, with a lane between the kernel and the first frontend."""
-    for end in pair.ends:
-        end.sessions.use_lanes(Lanes())
-    pair.join()
-    pair.lane = MemoryLane(pair.kernel, pair.frontends[0])
-    pair.lane.begin()
-    return pair
 
 
 @pytest.mark.parametrize("is_kernel", [True, False])

@@ -19,7 +19,7 @@ export interface VoiceOptions {
   /** Who is there, by session; the caller's. */
   readonly peers: ReadonlyMap<string, Peer>;
   /** Which way a message goes. */
-  readonly routes: Pick<Routes, "sendTo">;
+  readonly routes: Pick<Routes, "sendPlain" | "sendTo">;
 }
 
 /** What a control message has beside its data. */
@@ -48,7 +48,7 @@ export class Voice {
 
   /** Say something by the standard route: the peer's lane may be gone, and only the peer knows. */
   sayBesideLanes(comm_id: string, data: JsonObject, now: number, msg_type = "comm_msg"): void {
-    this.#options.routes.sendTo(null, this.message(comm_id, data, now, { msg_type }));
+    this.#options.routes.sendPlain(this.message(comm_id, data, now, { msg_type }));
   }
 
   #send(comm_id: string, message: Message): void {
